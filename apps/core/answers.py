@@ -38,7 +38,7 @@ def problem_body(error: AtriumError, *, instance: str = "", request_id: str = ""
 
 def hub_headers(error: AtriumError) -> dict[str, str]:
     """Headers from which huggingface_hub chooses its exception class and the text that it shows."""
-    headers = {"X-Error-Message": header_text(error.message)}
+    headers = {"X-Error-Message": header_text(error.message), **error.headers}
     if error.hub_code:
         headers["X-Error-Code"] = error.hub_code
     return headers

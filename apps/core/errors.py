@@ -25,6 +25,8 @@ class AtriumError(Exception):
         self.code = code or self.code
         self.hub_code = hub_code or self.hub_code
         self.data = data
+        # HTTP headers that belong to the answer, such as Content-Range with a 416.
+        self.headers: dict[str, str] = {}
 
 
 class BadInput(AtriumError):

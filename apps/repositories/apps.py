@@ -8,9 +8,12 @@ class RepositoriesConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.events import register_actions
-        from apps.repositories import policies
+        from apps.repositories import lfs, policies, resolve, smart_http
+        from apps.repositories.xet import handlers
 
         policies.register()
+        for module in (smart_http, lfs, resolve, handlers):
+            module.register()
         register_actions(
             repository_create="A repository was created.",
             repository_delete="A repository was deleted.",

@@ -1,0 +1,13 @@
+"""Scheduled upkeep of repositories in the control worker."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.repositories.pushes import reconcile
+
+
+@shared_task(name="repositories.reconcile_refs", queue="control")
+def reconcile_refs() -> None:
+    """Finishes or voids ref updates that a crash left pending."""
+    reconcile()
