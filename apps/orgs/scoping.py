@@ -27,7 +27,8 @@ def within(namespace_id: uuid.UUID) -> Iterator[None]:
 
 def namespace_named(name: str) -> Namespace:
     """The namespace of that name in any case; raises NotFound."""
-    found = Namespace.objects.filter(name_key=name_key(name)).first()
+    # PostgreSQL knows no NUL, so nothing is named with one.
+    found = None if "\x00" in name else Namespace.objects.filter(name_key=name_key(name)).first()
     if found is None:
         raise NotFound(f"There is no user or organisation named {name[:96]!r}.", code="namespace_not_found")
     return found
