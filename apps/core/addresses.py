@@ -1,6 +1,6 @@
-"""Which addresses the server may connect to on somebody else's behalf: a table of what is forbidden, and the operator's exceptions.
+"""Addresses that the server may connect to for somebody else: a table of what is forbidden, the operator's exceptions.
 
-Python's own `is_private` and `is_global` are not asked: they let CGNAT, NAT64, 6to4, multicast and site-local addresses pass.
+Python's own `is_private` and `is_global` are not asked: they let CGNAT, NAT64, 6to4 or multicast addresses pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.conf import settings
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA's special-purpose registries (RFC 6890 and what updates it), and every form that carries an IPv4 address inside an IPv6 one.
+# IANA's special-purpose registries (RFC 6890 and its updates), and every form that carries an IPv4 address in IPv6.
 FORBIDDEN: tuple[tuple[str, str], ...] = (
     ("0.0.0.0/8", "this network"),
     ("10.0.0.0/8", "private"),
@@ -52,7 +52,7 @@ FORBIDDEN: tuple[tuple[str, str], ...] = (
     ("fec0::/10", "site-local"),
     ("ff00::/8", "multicast"),
 )
-# The only part of IPv6 that is given out for the Internet (RFC 4291 §2.4); what lies outside is refused, named above or not.
+# The only part of IPv6 that is given out for the Internet; what lies outside is refused, named above or not.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 _NETWORKS: tuple[tuple[Network, str], ...] = tuple((ip_network(cidr), why) for cidr, why in FORBIDDEN)

@@ -1,4 +1,4 @@
-"""`/healthz` says that the process answers; `/readyz` that everything it needs does, within seconds, and else what is missing."""
+"""`/healthz` says that the process answers; `/readyz` that all it needs does too, or within seconds what is missing."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def _s3_client() -> Any:
         aws_access_key_id=settings.S3_ACCESS_KEY_ID,
         aws_secret_access_key=settings.S3_SECRET_ACCESS_KEY,
         region_name=settings.S3_REGION,
-        config=Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        config=Config(
+            connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+        ),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -65,6 +66,12 @@ async def json_of(receive: Receive, *, limit: int) -> Any:
     if not isinstance(value, dict):
         raise BadInput("The body must be a JSON object.", code="malformed")
     return value
+
+
+async def without_blocking(content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces of a blocking iterator, each had in a thread: Django's streaming answers would else gather all of them first."""
+    while piece := await asyncio.to_thread(next, content, b""):
+        yield piece
 
 
 async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:

@@ -1,8 +1,9 @@
-"""Outgoing HTTP to addresses that users choose: what is connected to was checked, and nothing it answers can hold or fill a worker.
+"""Outgoing HTTP to addresses that users choose: what is connected to was checked; no answer holds or fills a worker.
 
-Guarantees: http and https only; every record of the name is checked and the connection goes to a checked address, whatever the name
-says a moment later; TLS is verified against the name; no redirects, no proxies, no decompression; one deadline for all of it; at most
-so many bytes are read. `ATRIUM_SAFE_HTTP_ALLOW` opens addresses and ports of the operator's own network.
+Guarantees: http and https only; every record of the name is checked and the connection goes to a checked address,
+whatever the name says a moment later; TLS is verified against the name; no redirects, no proxies, no decompression;
+one deadline for all of it; at most so many bytes are read. Ports are 80, 443, 8080 and 8443.
+`ATRIUM_SAFE_HTTP_ALLOW` opens addresses and ports of the operator's own network.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
 class SafeHttpError(Exception):
-    """The request was not sent, or not answered as it must be. `code` is stable; `status` is what the peer said, if it did."""
+    """The request was not sent, or not answered as it must be. `code` is stable; `status` is the peer's, if any."""
 
     code: ClassVar[str] = "failed"
 
@@ -163,7 +164,7 @@ def _host(text: str, *, bracketed: bool) -> tuple[str, Address | None]:
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise BadUrl("the host is not a valid name")
-    # What ends in a number is an address to every resolver: octal, hex, short and single-number forms are refused, not guessed at.
+    # What ends in a number is an address to every resolver: octal, hex and short forms are refused, not guessed at.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         try:
             four = IPv4Address(name)
@@ -314,8 +315,8 @@ def safe_request(
 ) -> SafeResponse:
     """Sends one request and reads the answer, at most `timeout` seconds (≤ 30) from first to last.
 
-    Raises SafeHttpError: bad_url, port_forbidden, address_forbidden, name_unknown, connect_failed, tls_failed, timeout, redirect,
-    bad_response. An answer of any other status is returned.
+    Raises SafeHttpError: bad_url, port_forbidden, address_forbidden, name_unknown, connect_failed, tls_failed, timeout,
+    redirect, bad_response. An answer of any other status is returned.
     """
     if method not in _METHODS:
         raise ValueError(f"method {method!r}")
@@ -352,7 +353,9 @@ def _exchange(
     connection.endheaders(body or None)
     response = connection.getresponse()
     if response.status in REDIRECTS:
-        raise Redirected(f"the answer was a redirect ({response.status}); redirects are not followed", status=response.status)
+        raise Redirected(
+            f"the answer was a redirect ({response.status}); redirects are not followed", status=response.status
+        )
     content = response.read(max_response_bytes + 1)
     return SafeResponse(
         status=response.status,

@@ -12,6 +12,7 @@ from apps.core.ids import external, new_id
 from apps.orgs.models import Namespace
 
 PREFIX = "whk"
+DELIVERY_PREFIX = "dlv"
 
 
 class Endpoint(models.Model):
@@ -28,12 +29,16 @@ class Endpoint(models.Model):
     disabled_reason = models.CharField(max_length=64, blank=True)
     # Since when there was nothing but failures.
     failing_since = models.DateTimeField(null=True)
+    # An endpoint that says it is overloaded is left alone until then, by all its deliveries.
+    not_before = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ScopedManager(namespace="namespace_id")
 
     class Meta:
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["namespace", "-id"], name="endpoint_by_namespace")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["namespace", "-id"], name="endpoint_by_namespace")
+        ]
 
     @property
     def external_id(self) -> str:
@@ -47,7 +52,7 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One event owed to one endpoint: the exact bytes, and when to try next. `webhook-id` is the same at every attempt."""
+    """One event owed to one endpoint: the exact bytes, when to try next. Every attempt has the same `webhook-id`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
@@ -58,6 +63,8 @@ class Delivery(models.Model):
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts_made = models.IntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
+    # When a worker was last told of it; keeps the sweep from telling again what waits in a queue already.
+    announced_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ScopedManager(namespace="namespace_id")
@@ -72,6 +79,10 @@ class Delivery(models.Model):
         ]
 
     @property
+    def external_id(self) -> str:
+        return external(DELIVERY_PREFIX, self.id)
+
+    @property
     def webhook_id(self) -> str:
         return external("evt", self.event_id)
 
@@ -83,7 +94,8 @@ class Attempt(models.Model):
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts")
     namespace_id = models.UUIDField()
     number = models.IntegerField()
-    at = models.DateTimeField(auto_now_add=True)
+    # When it began.
+    at = models.DateTimeField()
     milliseconds = models.IntegerField()
     status = models.IntegerField(null=True)
     error = models.CharField(max_length=300, blank=True)
@@ -95,3 +107,4 @@ class Attempt(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["delivery", "number"], name="attempt_once")
         ]
+        ordering: ClassVar[list[str]] = ["number"]
