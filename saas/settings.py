@@ -166,7 +166,6 @@ USE_TZ = True
 USE_I18N = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = ATRIUM_HOME / "static"
 # Served straight from the checkout, by finders: nothing to collect before the first page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
@@ -194,8 +193,8 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'none'"],
     }
 }
-# Commits carry small files inline as base64; the views that need less say so (apps.core.limits).
-DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+# Commits carry plain files inline as base64.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 REST_FRAMEWORK = {
