@@ -64,13 +64,18 @@ def _wait(child: subprocess.Popen[bytes], lease: Lease, heartbeat: float) -> boo
                 _end(child)
                 return True
         except LeaseLost:
-            log.warning("job.lease_lost", job_id=str(lease.job_id))
-            _end(child)
+            # The child has recorded the job's end and is on its way out, or another worker has the job.
+            _end(child, patience=GRACE_SECONDS)
             return False
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
+def _end(child: subprocess.Popen[bytes], *, patience: float = 0) -> None:
+    """Waits for the child, then asks it to stop, then makes it."""
+    try:
+        child.wait(timeout=patience)
+        return
+    except subprocess.TimeoutExpired:
+        child.terminate()
     try:
         child.wait(timeout=GRACE_SECONDS)
     except subprocess.TimeoutExpired:

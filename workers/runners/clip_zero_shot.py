@@ -8,15 +8,11 @@ from itertools import islice
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from apps.jobs.specs.clip_zero_shot import ZeroShotSpec
-from workers.clip.errors import ClipError, ImageError
-from workers.clip.load import load
-from workers.clip.model import CLIP
-from workers.clip.preprocess import Preprocess, open_image
-from workers.clip.prompts import encode_labels
+from workers.clip import CLIP, ClipError, ImageError, Preprocess, encode_labels, load, open_image
+from workers.clip.zero_shot import probabilities
 from workers.context import JobContext
 from workers.errors import JobError
 
@@ -95,7 +91,7 @@ def _pictures(ctx: JobContext, spec: ZeroShotSpec) -> list[Picture]:
 def score(
     model: CLIP, preprocess: Preprocess, pictures: Sequence[Picture], label_features: Tensor, labels: Sequence[str], top_k: int
 ) -> list[Scored]:
-    """The `top_k` labels of each picture by softmax over scaled cosines, in the pictures' order. `label_features`: [L, E], of length 1."""
+    """The `top_k` labels of each picture, in the pictures' order. `label_features`: [L, E], of length 1."""
     pixels: dict[int, Tensor] = {}
     failed: dict[int, Scored] = {}
     for number, picture in enumerate(pictures):
@@ -105,10 +101,7 @@ def score(
             failed[number] = Scored(picture.path, [], error.code, error.message)
     ranked: dict[int, list[tuple[str, float]]] = {}
     if pixels:
-        with torch.inference_mode():
-            features = F.normalize(model.encode_image(torch.stack(list(pixels.values())).to(model.device)), dim=-1)
-            probabilities = (model.logit_scale.exp() * features @ label_features.T).float().softmax(dim=-1)
-            best = probabilities.topk(min(top_k, len(labels)), dim=-1)
+        best = probabilities(model, torch.stack(list(pixels.values())), label_features).topk(min(top_k, len(labels)), dim=-1)
         for number, values, indices in zip(pixels, best.values.tolist(), best.indices.tolist(), strict=True):
             ranked[number] = [(labels[index], value) for index, value in zip(indices, values, strict=True)]
     return [failed[n] if n in failed else Scored(picture.path, ranked[n]) for n, picture in enumerate(pictures)]

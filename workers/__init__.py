@@ -1,0 +1,1 @@
+"""Everything that touches a model: encoding, serving, training, quantisation and evaluation."""
