@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.rest import caller
 from apps.core.errors import BadInput
+from apps.core.http import without_blocking
 from apps.core.pagination import paginate, parse_limit
 from apps.jobs import files
 from apps.jobs.api.serializers import ArtefactSerializer, JobCreateSerializer, JobSerializer, LogLineSerializer
@@ -108,7 +109,8 @@ class JobArtefactDownload(APIView):
         job = job_find(caller(request), namespace, job_id)
         with within(job.namespace_id):
             artefact = artefact_find(job, name)
-        response = StreamingHttpResponse(files.read(job.id, f"artefacts/{artefact.name}"), content_type=artefact.content_type)
+        content = without_blocking(files.read(job.id, f"artefacts/{artefact.name}"))
+        response = StreamingHttpResponse(content, content_type=artefact.content_type)
         response["Content-Length"] = str(artefact.size)
         response["Content-Disposition"] = f'attachment; filename="{artefact.name}"'
         response["X-Content-Type-Options"] = "nosniff"

@@ -16,7 +16,16 @@ MAX_INLINE_FILES = 64
 MAX_INLINE_BYTES = 32 * 1024 * 1024
 MAX_IMAGES = 100_000
 
-DEFAULT_TEMPLATES = ["a photo of a {}.", "a picture of {}.", "an image of a {}.", "{}"]
+# The same as those of `workers.clip`, which this layer does not import; a test holds them together.
+DEFAULT_TEMPLATES = [
+    "{}",
+    "a photo of a {}.",
+    "a picture of a {}.",
+    "a drawing of a {}.",
+    "an icon of a {}.",
+    "a close-up of a {}.",
+    "a photo of the small {}.",
+]
 
 Label = Annotated[str, Field(min_length=1, max_length=10_000)]
 Template = Annotated[str, Field(min_length=2, max_length=500)]

@@ -1,0 +1,1 @@
+"""The claims of each area, run against real servers: `make accept AREA=spine`."""
