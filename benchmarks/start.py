@@ -36,7 +36,11 @@ def started(home: Path) -> Iterator[tuple[float, int]]:
     environment = {**os.environ, "ATRIUM_HOME": str(home), "ATRIUM_PORT": str(port)}
     begun = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "run", "all"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, "manage.py", "run", "all"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         while True:

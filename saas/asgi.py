@@ -123,7 +123,7 @@ async def run_django(scope: routes.Scope, receive: routes.Receive, send: routes.
         received += len(message.get("body", b""))
         return message if received <= MAX_DJANGO_BODY else {"type": "http.disconnect"}
 
-    await django_application(scope, bounded, send)
+    await django_application(dict(scope), bounded, send)  # type: ignore[arg-type]  # ASGI's own looser types
 
 
 async def lifespan(receive: routes.Receive, send: routes.Send) -> None:
@@ -150,4 +150,3 @@ async def application(scope: routes.Scope, receive: routes.Receive, send: routes
         await run_raw(hits, scope, receive, send)
     else:
         await run_django(scope, receive, send)
-

@@ -246,5 +246,9 @@ CELERY_BEAT_SCHEDULE = {
     "core.sweep_outbox": {"task": "core.sweep_outbox", "schedule": 5.0, "options": {"expires": 5}},
     "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "webhooks.sweep_due": {"task": "webhooks.sweep_due", "schedule": 2.0, "options": {"expires": 2}},
-    "repositories.reconcile_refs": {"task": "repositories.reconcile_refs", "schedule": 30.0, "options": {"expires": 30}},
+    "repositories.reconcile_refs": {
+        "task": "repositories.reconcile_refs",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from apps.core import health
 from apps.orgs.api.hub import whoami
 
-own_api = [
+own_api: list[URLPattern | URLResolver] = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("", include("apps.orgs.api.urls_v1")),
     path("", include("apps.billing.api.urls_v1")),
@@ -16,7 +16,7 @@ own_api = [
     path("", include("apps.jobs.api.urls_v1")),
 ]
 
-hub_api = [
+hub_api: list[URLPattern | URLResolver] = [
     path("whoami-v2", whoami, name="hub-whoami"),
     path("", include("apps.orgs.api.urls_hub")),
     path("", include("apps.repositories.api.urls_hub")),

@@ -64,7 +64,9 @@ class JobContext:
                 )
             )
         except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-            raise JobError("repository_unreadable", f"{pin['name']} at {pin['commit'][:12]} could not be read: {error}") from error
+            raise JobError(
+                "repository_unreadable", f"{pin['name']} at {pin['commit'][:12]} could not be read: {error}"
+            ) from error
 
     def commit(self, role: str, path: str, content: bytes, *, message: str) -> str:
         """Commits one file to an output repository and returns the commit. The same content again makes no second commit."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models.functions import Lower
 from django_scopes import ScopedManager
 
 from apps.core.ids import new_id
@@ -25,7 +26,7 @@ class User(AbstractUser):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(models.functions.Lower("username"), name="user_username_any_case"),
+            models.UniqueConstraint(Lower("username"), name="user_username_any_case"),
         ]
 
     def get_full_name(self) -> str:
@@ -61,7 +62,7 @@ class AccessToken(models.Model):
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[AccessToken]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["user", "-id"], name="token_by_user")]

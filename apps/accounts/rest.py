@@ -29,7 +29,12 @@ class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
     name = "accessToken"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "atr_…", "description": "An access token (read or write)."}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "atr_…",
+            "description": "An access token (read or write).",
+        }
 
 
 def caller(request: HttpRequest | Request) -> Principal:

@@ -48,7 +48,9 @@ def token_create(
                 act.target("token", token.id, name)
                 act.note(role=role, prefix=token.prefix)
         except IntegrityError as error:
-            raise Conflict(f"There is a token named {name!r} already.", code="token_name_taken", field="name") from error
+            raise Conflict(
+                f"There is a token named {name!r} already.", code="token_name_taken", field="name"
+            ) from error
     return token, text
 
 
@@ -72,12 +74,16 @@ def leaked_tokens_revoke(*, actor: Principal, texts: list[str]) -> int:
             if token is None:
                 continue
             with change(actor=actor, action="token.revoke_leaked", namespace_id=token.namespace_id) as act:
-                count += AccessToken.objects.filter(id=token.id, revoked_at__isnull=True).update(revoked_at=timezone.now())
+                count += AccessToken.objects.filter(id=token.id, revoked_at__isnull=True).update(
+                    revoked_at=timezone.now()
+                )
                 act.target("token", token.id, token.name)
     return count
 
 
-def job_token_issue(*, user: User, namespace_id: uuid.UUID, job_id: uuid.UUID, narrowing: Narrowing, lifetime: timedelta) -> str:
+def job_token_issue(
+    *, user: User, namespace_id: uuid.UUID, job_id: uuid.UUID, narrowing: Narrowing, lifetime: timedelta
+) -> str:
     """A short-lived token for one job, limited to the repositories that the job names. Not audited: the job's own events say it."""
     text = token_format.generate("job")
     with scope(namespace=namespace_id):
@@ -103,8 +109,12 @@ def job_tokens_revoke(*, namespace_id: uuid.UUID, job_id: uuid.UUID) -> None:
 def token_of(*, actor: Principal, token_id: uuid.UUID) -> AccessToken:
     """The caller's own token, or NotFound."""
     with scopes_disabled():
-        token = AccessToken.objects.select_related("user").filter(id=token_id, user_id=actor.user_id, job_id__isnull=True).first()
-    if token is None or actor.user_id is None:
+        token = (
+            AccessToken.objects.select_related("user")
+            .filter(id=token_id, user_id=actor.person_id, job_id__isnull=True)
+            .first()
+        )
+    if token is None:
         raise NotFound("You have no such token.", code="token_not_found")
     return token
 

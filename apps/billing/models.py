@@ -54,7 +54,7 @@ class UsageEvent(models.Model):
     ended_at = models.DateTimeField()
     recorded_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[UsageEvent]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["namespace", "-id"], name="usage_by_namespace")]

@@ -23,5 +23,7 @@ def flavour_named(name: str) -> Flavour:
     found = {flavour.name: flavour for flavour in Flavour.objects.all()}
     if name not in found:
         known = ", ".join(sorted(found))
-        raise BadInput(f"There is no flavour {name[:40]!r}; choose one of: {known}.", code="unknown_flavour", field="flavour")
+        raise BadInput(
+            f"There is no flavour {name[:40]!r}; choose one of: {known}.", code="unknown_flavour", field="flavour"
+        )
     return found[name]

@@ -45,7 +45,9 @@ def hub_headers(error: AtriumError) -> dict[str, str]:
 
 
 def hub_body(error: AtriumError) -> dict[str, Any]:
-    return {"error": error.message, "code": error.code} | {k: v for k, v in error.data.items() if k not in {"error", "code"}}
+    return {"error": error.message, "code": error.code} | {
+        k: v for k, v in error.data.items() if k not in {"error", "code"}
+    }
 
 
 def hub_response(error: AtriumError) -> HttpResponse:

@@ -53,7 +53,11 @@ def verify_chain(namespace_id: uuid.UUID) -> Verdict:
             previous = bytes(link.hash)
         head = AuditHead.objects.filter(namespace_id=namespace_id).first()
         if count and (head is None or head.sequence != count or bytes(head.hash) != previous):
-            return Verdict(namespace_id, count, f"the chain ends at {count}, but its head says {head.sequence if head else 'nothing'}")
+            return Verdict(
+                namespace_id,
+                count,
+                f"the chain ends at {count}, but its head says {head.sequence if head else 'nothing'}",
+            )
         if not count and head is not None:
             return Verdict(namespace_id, 0, f"the head says {head.sequence}, but no link is left")
         unlinked = AuditEvent.objects.filter(namespace_id=namespace_id, auditlink__isnull=True).order_by("id").first()

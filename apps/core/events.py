@@ -56,7 +56,9 @@ def dispatch(event_id: uuid.UUID) -> bool:
     """Runs every consumer, then marks the event. False when another worker has it, or it is done already."""
     with transaction.atomic():
         event = (
-            OutboxEvent.objects.select_for_update(skip_locked=True).filter(id=event_id, dispatched_at__isnull=True).first()
+            OutboxEvent.objects.select_for_update(skip_locked=True)
+            .filter(id=event_id, dispatched_at__isnull=True)
+            .first()
         )
         if event is None:
             return False

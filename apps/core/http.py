@@ -79,7 +79,9 @@ async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
-async def answer(send: Send, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> None:
+async def answer(
+    send: Send, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
+) -> None:
     await start(send, status, {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})})
     await send({"type": "http.response.body", "body": body})
 

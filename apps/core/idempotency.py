@@ -24,7 +24,9 @@ def checked_key(raw: str | None) -> str | None:
     if not raw:
         return None
     if len(raw) > MAX_KEY or not raw.isascii() or not raw.isprintable():
-        raise BadInput(f"Idempotency-Key must be at most {MAX_KEY} printable ASCII characters.", code="bad_idempotency_key")
+        raise BadInput(
+            f"Idempotency-Key must be at most {MAX_KEY} printable ASCII characters.", code="bad_idempotency_key"
+        )
     return raw
 
 
@@ -34,7 +36,9 @@ def earlier(*, namespace_id: uuid.UUID, operation: str, key: str, digest: str) -
     if row is None:
         return None
     if row.body_sha256 != digest:
-        raise Conflict("This Idempotency-Key was used with another request; choose a new one.", code="idempotency_key_reused")
+        raise Conflict(
+            "This Idempotency-Key was used with another request; choose a new one.", code="idempotency_key_reused"
+        )
     return row.target_id
 
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.http import Http404, HttpRequest, HttpResponse
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 
 from apps.core.answers import error_response
 from apps.core.errors import AtriumError, BadInput, Forbidden, NotFound, TooLarge

@@ -21,10 +21,12 @@ class AuditEvent(models.Model):
     created_at = models.DateTimeField()
     body = models.BinaryField()
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[AuditEvent]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["namespace_id", "-id"], name="audit_by_namespace")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["namespace_id", "-id"], name="audit_by_namespace")
+        ]
 
 
 class AuditLink(models.Model):

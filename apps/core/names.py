@@ -34,7 +34,13 @@ def name_key(name: str) -> str:
 
 def check_name(name: str, *, what: str = "name", reserved: bool = False) -> str:
     """The name, if the hub's clients accept it (huggingface_hub `validate_repo_id`); raises BadInput saying what is wrong."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith((".git", ".ipynb")):
+    if (
+        not isinstance(name, str)
+        or not _NAME.fullmatch(name)
+        or "--" in name
+        or ".." in name
+        or name.endswith((".git", ".ipynb"))
+    ):
         raise BadInput(
             f"{what} must have 1 to 96 letters, digits, '-', '_' or '.', must not begin or end with '-' or '.', "
             "and must not hold '--' or '..' or end with '.git' or '.ipynb'.",

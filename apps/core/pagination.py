@@ -37,7 +37,9 @@ def decode_cursor(cursor: str) -> str:
         padded = cursor + "=" * (-len(cursor) % 4)
         return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error) as error:
-        raise BadInput("The cursor is not one that this server gave out; start without it.", code="bad_cursor") from error
+        raise BadInput(
+            "The cursor is not one that this server gave out; start without it.", code="bad_cursor"
+        ) from error
 
 
 def parse_limit(raw: str | None, *, default: int = DEFAULT_LIMIT, maximum: int = MAX_LIMIT) -> int:
@@ -56,7 +58,9 @@ def paginate(queryset: QuerySet[M], *, cursor: str | None, limit: int) -> Page[M
         try:
             after = uuid.UUID(decode_cursor(cursor))
         except ValueError as error:
-            raise BadInput("The cursor is not one that this server gave out; start without it.", code="bad_cursor") from error
+            raise BadInput(
+                "The cursor is not one that this server gave out; start without it.", code="bad_cursor"
+            ) from error
         rows = rows.filter(pk__lt=after)
     items = list(rows[: limit + 1])
     more = len(items) > limit
@@ -68,5 +72,7 @@ def next_link(request: HttpRequest, cursor: str | None) -> str | None:
     """The absolute address of the next page on the origin that the client uses, or None."""
     if cursor is None:
         return None
-    query: list[tuple[str, Any]] = [(key, value) for key, values in request.GET.lists() if key != "cursor" for value in values]
+    query: list[tuple[str, Any]] = [
+        (key, value) for key, values in request.GET.lists() if key != "cursor" for value in values
+    ]
     return request.build_absolute_uri(f"{request.path}?{urlencode([*query, ('cursor', cursor)])}")

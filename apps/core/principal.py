@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from apps.core.errors import NotAuthenticated
+
 
 class Kind(StrEnum):
     ANONYMOUS = "anonymous"
@@ -46,6 +48,13 @@ class Principal:
     def is_authenticated(self) -> bool:
         return self.kind is not Kind.ANONYMOUS
 
+    @property
+    def person_id(self) -> uuid.UUID:
+        """The person's id. Raises NotAuthenticated for the anonymous and for the system, which are nobody."""
+        if self.user_id is None:
+            raise NotAuthenticated()
+        return self.user_id
+
     def as_json(self) -> dict[str, str | None]:
         """The caller as it is copied into an audit row: it must still be readable when the account is gone."""
         return {
@@ -57,7 +66,9 @@ class Principal:
 
 
 def anonymous(*, address: str = "", user_agent: str = "", request_id: str = "") -> Principal:
-    return Principal(kind=Kind.ANONYMOUS, can_write=False, address=address, user_agent=user_agent, request_id=request_id)
+    return Principal(
+        kind=Kind.ANONYMOUS, can_write=False, address=address, user_agent=user_agent, request_id=request_id
+    )
 
 
 def system(name: str = "atrium") -> Principal:

@@ -50,6 +50,8 @@ def _from_drf(error: Exception) -> AtriumError | None:
     return None
 
 
-def only_own_api(endpoints: list[tuple[str, str, str, Callable[..., Any]]]) -> list[tuple[str, str, str, Callable[..., Any]]]:
+def only_own_api(
+    endpoints: list[tuple[str, str, str, Callable[..., Any]]],
+) -> list[tuple[str, str, str, Callable[..., Any]]]:
     """drf-spectacular's hook: the hub API is other people's contract and is documented by them."""
     return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]

@@ -23,7 +23,13 @@ class TokenForm(forms.Form):
     )
     lifetime = forms.ChoiceField(
         label=_("Expires"),
-        choices=[("7", _("in 7 days")), ("30", _("in 30 days")), ("90", _("in 90 days")), ("365", _("in a year")), (NEVER, _("never"))],
+        choices=[
+            ("7", _("in 7 days")),
+            ("30", _("in 30 days")),
+            ("90", _("in 90 days")),
+            ("365", _("in a year")),
+            (NEVER, _("never")),
+        ],
         initial=str(DEFAULT_LIFETIME.days),
     )
 

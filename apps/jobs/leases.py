@@ -48,7 +48,11 @@ def lease_length() -> timedelta:
 def claim(job_id: uuid.UUID, holder: str) -> Lease | None:
     """Takes a queued job, or None when there is nothing to do: taken, ended, or gone. Needs the tenant's scope."""
     with transaction.atomic():
-        job = Job.objects.select_for_update(skip_locked=True, of=("self",)).filter(id=job_id, state=JobState.QUEUED).first()
+        job = (
+            Job.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(id=job_id, state=JobState.QUEUED)
+            .first()
+        )
         if job is None:
             return None
         now = timezone.now()
@@ -163,7 +167,9 @@ def take_back_expired(*, limit: int = 100) -> int:
                 if job is not None:
                     _requeue(job, reason="worker_lost")
                     moved += 1
-        for job in Job.objects.filter(state=JobState.QUEUED, created_at__lt=now - lease_length()).order_by("id")[:limit]:
+        for job in Job.objects.filter(state=JobState.QUEUED, created_at__lt=now - lease_length()).order_by("id")[
+            :limit
+        ]:
             send(job)
     return moved
 
@@ -174,7 +180,10 @@ def _requeue(job: Job, *, reason: str) -> None:
         _finish(job, JobState.CANCELLED)
         return
     if job.attempt >= job.max_attempts:
-        job.error = {"code": reason, "message": f"The job's worker was lost {job.attempt} times; see the log, and try again."}
+        job.error = {
+            "code": reason,
+            "message": f"The job's worker was lost {job.attempt} times; see the log, and try again.",
+        }
         _finish(job, JobState.FAILED)
         return
     write_log(lease, f"attempt {job.attempt} was lost ({reason}); the job is queued again", level="warning")
@@ -226,4 +235,3 @@ def _move(job: Job, to: JobState) -> None:
 
 def _fence(lease: Lease) -> dict[str, Any]:
     return {"id": lease.job_id, "lease_holder": lease.holder, "attempt": lease.attempt, "state__in": ALIVE}
-

@@ -67,7 +67,7 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[Job]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -99,7 +99,7 @@ class JobLogLine(models.Model):
     level = models.CharField(max_length=8, default="info")
     text = models.CharField(max_length=2000)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[JobLogLine]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["job", "id"], name="log_by_job")]
@@ -117,7 +117,7 @@ class JobArtefact(models.Model):
     sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[JobArtefact]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -67,7 +67,9 @@ def job_create(
     with within(namespace.id), change(actor=actor, action="job.create", namespace_id=namespace.id) as act:
         job.save(force_insert=True)
         if key:
-            idempotency.remember(namespace_id=namespace.id, operation=OPERATION, key=key, digest=digest, target_id=job.id)
+            idempotency.remember(
+                namespace_id=namespace.id, operation=OPERATION, key=key, digest=digest, target_id=job.id
+            )
         describe(act, job)
         send_after_commit(job)
     return job, True
@@ -77,7 +79,9 @@ def _validated(kind: str, spec: dict[str, Any]) -> tuple[JobKind, BaseModel, lis
     job_kind = kinds.get(kind)
     if job_kind is None:
         known = ", ".join(kinds)
-        raise BadInput(f"There is no job kind {kind[:64]!r}; choose one of: {known}.", code="unknown_job_kind", field="kind")
+        raise BadInput(
+            f"There is no job kind {kind[:64]!r}; choose one of: {known}.", code="unknown_job_kind", field="kind"
+        )
     try:
         parsed, uploads = job_kind.inline_files(job_kind.spec.model_validate(spec))
     except ValidationError as error:
@@ -114,12 +118,12 @@ def job_cancel(*, actor: Principal, job: Job) -> Job:
         if locked.has_ended:
             raise JobHasEnded(f"The job has {locked.state} already.")
         with change(actor=actor, action="job.cancel", namespace_id=job.namespace_id) as act:
-            locked.state = JobState.CANCELLED if locked.state == JobState.QUEUED else JobState.CANCELLING
-            if locked.has_ended:
-                locked.ended_at = timezone.now()
+            at_once = locked.state == JobState.QUEUED
+            locked.state = JobState.CANCELLED if at_once else JobState.CANCELLING
+            locked.ended_at = timezone.now() if at_once else None
             locked.save(update_fields=["state", "ended_at"])
             describe(act, locked)
-        if locked.has_ended:
+        if at_once:
             job_tokens_revoke(namespace_id=locked.namespace_id, job_id=locked.id)
             announce_end(locked, actor)
     return locked

@@ -7,7 +7,6 @@ from celery import shared_task
 from apps.jobs import leases
 
 
-
 @shared_task(name="jobs.sweep", queue="control")
 def sweep() -> None:
     """Takes back leases that ran out and sends queued jobs again whose message may be lost."""

@@ -102,7 +102,9 @@ def _organisation(actor: Principal, entry: OrganisationEntry) -> None:
 def _token(actor: Principal, entry: TokenEntry, text: str | None) -> dict[str, str]:
     owner = User.objects.get(username__iexact=entry.owner)
     with scopes_disabled():
-        living = AccessToken.objects.filter(user=owner, name=entry.name, job_id__isnull=True, revoked_at__isnull=True).first()
+        living = AccessToken.objects.filter(
+            user=owner, name=entry.name, job_id__isnull=True, revoked_at__isnull=True
+        ).first()
     if living is not None and text is not None and _verifies(living, text, entry.role):
         return {"owner": entry.owner, "name": entry.name, "token": text}
     if living is not None:

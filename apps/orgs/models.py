@@ -76,5 +76,7 @@ class Project(models.Model):
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["namespace", "name"], name="project_name_once"),
-            models.UniqueConstraint(fields=["namespace"], condition=models.Q(is_default=True), name="one_default_project"),
+            models.UniqueConstraint(
+                fields=["namespace"], condition=models.Q(is_default=True), name="one_default_project"
+            ),
         ]

@@ -15,7 +15,9 @@ from apps.orgs.scoping import NamespaceResource
 
 def organisations_of(actor: Principal) -> QuerySet[Membership]:
     """The caller's organisations with his role in each."""
-    return Membership.objects.filter(user_id=actor.user_id).select_related("namespace").order_by("namespace__name_key")
+    return (
+        Membership.objects.filter(user_id=actor.person_id).select_related("namespace").order_by("namespace__name_key")
+    )
 
 
 def personal_namespace(actor: Principal) -> Namespace:

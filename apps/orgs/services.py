@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import IntegrityError, transaction
 
 from apps.accounts.models import User
@@ -62,7 +64,9 @@ def organisation_create(
     require(actor, "organisation.create")
     check_name(name, reserved=True)
     if default_visibility not in Visibility.values:
-        raise BadInput("default_visibility must be 'public' or 'private'.", code="bad_visibility", field="default_visibility")
+        raise BadInput(
+            "default_visibility must be 'public' or 'private'.", code="bad_visibility", field="default_visibility"
+        )
     if Namespace.objects.filter(name_key=name_key(name)).exists():
         raise _name_taken(name)
     namespace_id = new_id()
@@ -133,5 +137,5 @@ def membership_remove(*, actor: Principal, namespace: Namespace, user: User) -> 
     actor.cache.clear()
 
 
-def _owners(rows: dict[object, Membership]) -> int:
+def _owners(rows: dict[uuid.UUID, Membership]) -> int:
     return sum(1 for row in rows.values() if row.role == Role.OWNER)

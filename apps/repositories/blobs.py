@@ -90,7 +90,9 @@ class Upload:
         """Raises DigestMismatch, and then leaves nothing behind."""
         if self._writer.written != self.size or self._hash.hexdigest() != self.sha256:
             self.abort()
-            raise DigestMismatch(f"The bytes ({self._writer.written} of {self.size}) do not have the SHA-256 {self.sha256}.")
+            raise DigestMismatch(
+                f"The bytes ({self._writer.written} of {self.size}) do not have the SHA-256 {self.sha256}."
+            )
         self._writer.complete()
 
     def abort(self) -> None:

@@ -19,7 +19,7 @@ MAX_CARD = 1024 * 1024
 MAX_YAML = 128 * 1024
 MAX_DEPTH = 20
 MAX_TAGS = 200
-_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.S)
+_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
 class BadCard(BadInput):
@@ -77,7 +77,8 @@ def parse(text: str) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise BadCard("The card's metadata must be a mapping of names to values.")
-    return _json_safe(data)
+    safe: dict[str, Any] = _json_safe(data)
+    return safe
 
 
 def _json_safe(value: Any) -> Any:

@@ -72,7 +72,7 @@ def commit_create(
         if parent_commit is not None and parent_commit != head:
             raise StaleParent()
         tree = build_tree(store, head, operations)
-        if tree == str(store.git[head].tree_id):
+        if tree == store.tree_of(head):
             return head, head
         return head, write_commit(
             store, tree=tree, parents=[head], message=message, author=name, email=email, at=timezone.now()
@@ -125,7 +125,9 @@ def _point(actor: Principal, repository: Repository, store: Store, ref: str, new
         move_ref(store, ref, old=old, new=new)
     except RefMoved as error:
         void(intents)
-        raise RefExists(f"{ref} was changed by somebody else, or its name collides with another ref.", ref=ref) from error
+        raise RefExists(
+            f"{ref} was changed by somebody else, or its name collides with another ref.", ref=ref
+        ) from error
     complete(actor, repository, intents.push_id)
 
 
@@ -152,9 +154,7 @@ def tag_create(*, actor: Principal, repository: Repository, tag: str, revision: 
     target = store.resolve(revision)
     if message.strip():
         name, email = author_of(actor)
-        target = write_tag(
-            store, name=tag, target=target, message=message, author=name, email=email, at=timezone.now()
-        )
+        target = write_tag(store, name=tag, target=target, message=message, author=name, email=email, at=timezone.now())
     _point(actor, repository, store, f"refs/tags/{tag}", target)
 
 

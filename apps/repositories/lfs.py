@@ -125,7 +125,7 @@ def _offer_upload(repository: Repository, item: Any, held: dict[str, int], origi
     oid, size = valid
     if held.get(oid) == size:
         return {"oid": oid, "size": size}
-    actions = {name: _action(origin, Transfer(name, str(repository.id), oid, size)) for name in ("upload", "verify")}  # type: ignore[arg-type]
+    actions = {name: _action(origin, Transfer(name, str(repository.id), oid, size)) for name in ("upload", "verify")}
     return {"oid": oid, "size": size, "authenticated": True, "actions": actions}
 
 
@@ -148,7 +148,9 @@ async def locks(scope: Scope, receive: Receive, send: Send, params: dict[str, st
 
 
 def _repository(transfer: Transfer) -> Repository:
-    found = Repository.objects.unscoped(reason="the address is signed").filter(id=uuid.UUID(transfer.repository)).first()
+    found = (
+        Repository.objects.unscoped(reason="the address is signed").filter(id=uuid.UUID(transfer.repository)).first()
+    )
     if found is None:
         raise NotFound("The repository is gone.", code="repository_gone")
     return found
@@ -179,7 +181,11 @@ async def download(scope: Scope, receive: Receive, send: Send, params: dict[str,
     repository = await sync_to_async(_repository)(transfer)
     span = span_of(headers_of(scope).get("range"), transfer.size)
     content = blobs.read(repository.namespace_id, transfer.sha256, start=span.first, length=span.length)
-    headers = {"Content-Type": "application/octet-stream", "ETag": f'"{transfer.sha256}"', "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "ETag": f'"{transfer.sha256}"',
+        "X-Content-Type-Options": "nosniff",
+    }
     await send_span(send, span, transfer.size, headers, None if scope["method"] == "HEAD" else content)
 
 

@@ -62,11 +62,19 @@ def _git(directory: Path, environment: dict[str, str], *arguments: str, feed: by
         ["git", "-C", str(directory), *arguments],
         input=feed,
         capture_output=True,
-        env={"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", **_trusted(), **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "HOME": "/nonexistent",
+            **_trusted(),
+            **environment,
+        },
         timeout=300,
     )
     if done.returncode:
-        raise Unprocessable(f"The push could not be read: {done.stderr.decode('utf-8', 'replace')[:300]}", code="bad_push")
+        raise Unprocessable(
+            f"The push could not be read: {done.stderr.decode('utf-8', 'replace')[:300]}", code="bad_push"
+        )
     return done.stdout
 
 
@@ -116,9 +124,7 @@ def _check_blobs(
         check_pointers(actor, repository, pointers)
 
 
-def _pointers(
-    directory: Path, blobs: Sequence[NewBlob], environment: dict[str, str]
-) -> Iterator[tuple[str, Pointer]]:
+def _pointers(directory: Path, blobs: Sequence[NewBlob], environment: dict[str, str]) -> Iterator[tuple[str, Pointer]]:
     """(path, pointer) of the small blobs that are LFS pointers, by one `cat-file --batch`."""
     if not blobs:
         return

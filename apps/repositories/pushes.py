@@ -110,9 +110,13 @@ def complete(actor: Principal, repository: Repository, push_id: uuid.UUID) -> bo
     store = Store(repository.git_dir)
     with transaction.atomic():
         # Pushes to one repository are recorded one after the other: the last one writes the facts of the newest head.
-        Repository.objects.unscoped(reason="the caller decided").select_for_update(of=("self",)).filter(id=repository.id).first()
+        Repository.objects.unscoped(reason="the caller decided").select_for_update(of=("self",)).filter(
+            id=repository.id
+        ).first()
         rows = list(
-            RefUpdateIntent.objects.select_for_update().filter(push_id=push_id, state=IntentState.PENDING).order_by("ref")
+            RefUpdateIntent.objects.select_for_update()
+            .filter(push_id=push_id, state=IntentState.PENDING)
+            .order_by("ref")
         )
         moved = [row for row in rows if _happened(store, row)]
         RefUpdateIntent.objects.filter(id__in=[row.id for row in rows]).update(state=IntentState.VOID)

@@ -21,7 +21,9 @@ from apps.repositories.git.store import Entry, Store
 from apps.repositories.models import Repository
 
 # Shown in place; everything else is handed out as an attachment, because it may be active content.
-INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "text/plain", "application/json"})
+INLINE_TYPES = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "text/plain", "application/json"}
+)
 DEEPEST_REF = 5
 
 
@@ -93,7 +95,9 @@ async def resolve(scope: Scope, receive: Receive, send: Send, params: dict[str, 
     }
     if pointer:
         headers |= {"X-Linked-Size": str(size), "X-Linked-Etag": f'"{etag}"'}
-    content = None if scope["method"] == "HEAD" else content_of(repository, store, entry, span, whole=pointer is not None)
+    content = (
+        None if scope["method"] == "HEAD" else content_of(repository, store, entry, span, whole=pointer is not None)
+    )
     await send_span(send, span, size, headers, content)
 
 

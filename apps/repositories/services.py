@@ -29,7 +29,20 @@ LFS_PATTERNS = (
     "*.safetensors", "saved_model/**/*", "*.tar.*", "*.tar", "*.tflite", "*.tgz", "*.wasm", "*.xz", "*.zip", "*.zst",
     "*tfevents*",
 )  # fmt: skip
-PICTURE_PATTERNS = ("*.bmp", "*.gif", "*.png", "*.tiff", "*.jpg", "*.jpeg", "*.webp", "*.wav", "*.mp3", "*.flac", "*.ogg", "*.mp4")
+PICTURE_PATTERNS = (
+    "*.bmp",
+    "*.gif",
+    "*.png",
+    "*.tiff",
+    "*.jpg",
+    "*.jpeg",
+    "*.webp",
+    "*.wav",
+    "*.mp3",
+    "*.flac",
+    "*.ogg",
+    "*.mp4",
+)
 
 
 def gitattributes(kind: str) -> bytes:
@@ -54,7 +67,7 @@ def repository_create(
     visibility = visibility or namespace.default_visibility
     if visibility not in Visibility.values:
         raise BadInput("visibility must be 'public' or 'private'.", code="bad_visibility", field="visibility")
-    creator = User.objects.filter(id=actor.user_id).first()
+    creator = User.objects.filter(id=actor.user_id).first() if actor.user_id else None
     repository = Repository(
         id=new_id(),
         namespace=namespace,
@@ -82,7 +95,9 @@ def repository_create(
 
 
 def _exists(repository: Repository) -> RepoExists:
-    return RepoExists(f"There is a {repository.kind} named {repository.full_name!r} already.", name=repository.full_name)
+    return RepoExists(
+        f"There is a {repository.kind} named {repository.full_name!r} already.", name=repository.full_name
+    )
 
 
 def _first_commit(actor: Principal, repository: Repository) -> str:

@@ -48,12 +48,12 @@ def register() -> None:
         action="repository.read",
         handler=info_refs,
     )
-    for service in ACTIONS:
+    for service, action in ACTIONS.items():
         register_route(
             name=service.replace("-", ".", 1).replace("-", "_"),
             pattern=REPOSITORY + rf"(?:\.git)?/(?P<service>{service})",
             methods={"POST"},
-            action=ACTIONS[service],
+            action=action,
             handler=rpc,
         )
 
@@ -131,16 +131,17 @@ async def inflated(scope: Scope, receive: Receive, *, limit: int) -> AsyncIterat
         raise BadInput("Content-Encoding must be gzip or identity.", code="bad_encoding")
     unpacker, total = zlib.decompressobj(16 + zlib.MAX_WBITS), 0
     async for piece in pieces(receive, limit=limit):
-        while piece:
+        rest = piece
+        while rest:
             try:
-                out = unpacker.decompress(piece, READ)
+                out = unpacker.decompress(rest, READ)
             except zlib.error as error:
                 raise BadInput("The gzip body is damaged.", code="bad_encoding") from error
             total += len(out)
             if total > limit:
                 raise TooLarge(f"The body unpacks to more than {limit} bytes.")
             yield out
-            piece = unpacker.unconsumed_tail
+            rest = unpacker.unconsumed_tail
 
 
 async def converse(
@@ -205,7 +206,7 @@ async def push_socket(actor: Principal, repository: Repository) -> AsyncIterator
             intents.append(
                 await sync_to_async(pre_receive.accept)(actor, repository, question["updates"], question["environment"])
             )
-            verdict = {"ok": True}
+            verdict: dict[str, object] = {"ok": True}
         except AtriumError as error:
             verdict = {"ok": False, "message": pre_receive.verdict(error)}
         except Exception:

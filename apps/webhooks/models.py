@@ -33,7 +33,7 @@ class Endpoint(models.Model):
     not_before = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[Endpoint]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -67,7 +67,7 @@ class Delivery(models.Model):
     announced_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[Delivery]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -101,7 +101,7 @@ class Attempt(models.Model):
     error = models.CharField(max_length=300, blank=True)
     response = models.TextField(blank=True)
 
-    objects = ScopedManager(namespace="namespace_id")
+    objects: ClassVar[models.Manager[Attempt]] = ScopedManager(namespace="namespace_id")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -98,7 +98,9 @@ def _push(journey: Journey) -> None:
     journey.check("model.safetensors" in files, f"{journey.model} holds {len(files)} files")
     rows = json.loads((journey.assets / "pictures" / "labels.json").read_text())
     journey.labels = {row["file"]: row["label"] for row in rows if row["held_out"]}
-    journey.check(len(set(journey.labels.values())) >= 20, f"{len(journey.labels)} pictures of concepts never seen in training")
+    journey.check(
+        len(set(journey.labels.values())) >= 20, f"{len(journey.labels)} pictures of concepts never seen in training"
+    )
 
 
 def _classify(journey: Journey) -> None:
@@ -110,7 +112,11 @@ def _classify(journey: Journey) -> None:
         f"/api/v1/jobs/{server.username}",
         {
             "kind": "clip.zero_shot",
-            "spec": {"model": {"repo": journey.model}, "images": {"dataset": {"repo": journey.pictures}}, "labels": labels},
+            "spec": {
+                "model": {"repo": journey.model},
+                "images": {"dataset": {"repo": journey.pictures}},
+                "labels": labels,
+            },
         },
         headers={"Idempotency-Key": os.urandom(16).hex()},
     )
@@ -143,7 +149,9 @@ def _score(journey: Journey) -> None:
     for path, scores in list(scored.items())[:5]:
         bars = "  ".join(f"{s['label']} {s['score']:.2f}" for s in scores[:3])
         journey.say(f"  {path} is {journey.labels[path]!r}: {bars}")
-    journey.check(len(scored) == len(journey.labels), f"{len(scored)} of {len(journey.labels)} held-out pictures were scored")
+    journey.check(
+        len(scored) == len(journey.labels), f"{len(scored)} of {len(journey.labels)} held-out pictures were scored"
+    )
     journey.check(accuracy >= 3 * chance, f"top-1 {accuracy:.2f} where chance is {chance:.3f}")
     journey.seen |= {"model": journey.model, "images": len(scored), "top1_accuracy": accuracy, "chance": chance}
 
@@ -153,7 +161,7 @@ def _webhook(journey: Journey, secret: str) -> None:
 
     def wanted(received: Received) -> bool:
         body = json.loads(received.body)
-        return body["type"] == "job.finished" and body["data"]["job"]["id"] == journey.job["id"]
+        return bool(body["type"] == "job.finished" and body["data"]["job"]["id"] == journey.job["id"])
 
     received = journey.inbox.wait_for(wanted, seconds=WEBHOOK_SECONDS)
     verified = False
@@ -163,7 +171,9 @@ def _webhook(journey: Journey, secret: str) -> None:
             verified = True
         except WebhookVerificationError as error:
             journey.say(f"  {error}")
-    journey.seen["webhook_verified"] = journey.check(verified, "a signed job.finished arrived and its signature verifies")
+    journey.seen["webhook_verified"] = journey.check(
+        verified, "a signed job.finished arrived and its signature verifies"
+    )
 
 
 def _clone(journey: Journey) -> None:
@@ -175,9 +185,14 @@ def _clone(journey: Journey) -> None:
         subprocess.run(["git", "lfs", "install", "--skip-repo"], check=True, env=environment, capture_output=True)
         target = Path(directory) / "clone"
         done = subprocess.run(
-            ["git", "clone", "-q", f"{authority}/{journey.model}", str(target)], env=environment, capture_output=True, text=True
+            ["git", "clone", "-q", f"{authority}/{journey.model}", str(target)],
+            env=environment,
+            capture_output=True,
+            text=True,
         )
-        same = done.returncode == 0 and _digest(target / "model.safetensors") == _digest(journey.assets / "model" / "model.safetensors")
+        same = done.returncode == 0 and _digest(target / "model.safetensors") == _digest(
+            journey.assets / "model" / "model.safetensors"
+        )
     if done.returncode:
         journey.say(f"  {done.stderr.strip().replace(server.token, '…')}")
     journey.seen["git_clone_ok"] = journey.check(same, "git clone returns the same weights, byte for byte")
@@ -198,8 +213,10 @@ def _audit(journey: Journey) -> None:
     )
     lines = done.stdout.strip().splitlines()
     report = json.loads(lines[-1]) if lines else {"verified": False, "chains": 0, "events": 0}
-    holds = done.returncode == 0 and report["verified"] and report["events"] > 0
-    journey.seen["audit_verified"] = journey.check(holds, f"{report['events']} events in {report['chains']} chains verify")
+    holds = bool(done.returncode == 0 and report["verified"] and report["events"] > 0)
+    journey.seen["audit_verified"] = journey.check(
+        holds, f"{report['events']} events in {report['chains']} chains verify"
+    )
 
 
 def _usage(journey: Journey) -> None:

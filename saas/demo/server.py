@@ -75,13 +75,17 @@ def server(home: Path, url: str, manage: Path) -> Iterator[Server]:
         yield _describe(home, url, started_here=False)
         return
     process = subprocess.Popen(
-        [sys.executable, str(manage), "run", "all"], start_new_session=True, env={**os.environ, "ATRIUM_HOME": str(home)}
+        [sys.executable, str(manage), "run", "all"],
+        start_new_session=True,
+        env={**os.environ, "ATRIUM_HOME": str(home)},
     )
     try:
         deadline = time.monotonic() + START_SECONDS
         while not (_ready(url) and (home / "bootstrap.json").exists()):
             if process.poll() is not None:
-                raise RuntimeError(f"the server ended while starting (exit code {process.returncode}); see {home / 'logs'}")
+                raise RuntimeError(
+                    f"the server ended while starting (exit code {process.returncode}); see {home / 'logs'}"
+                )
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the server was not ready within {START_SECONDS} s; see {home / 'logs'}")
             time.sleep(0.2)

@@ -154,7 +154,7 @@ class Postgres:
         write_private(password_file, self._password(SUPERUSER))
         owner = self.directory.stat()
         os.chown(password_file, owner.st_uid, owner.st_gid)
-        command = [
+        command: list[str | Path] = [
             binaries / "initdb",
             "-D",
             draft,

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         try:
             outcome = line.show()
-        except Exception as error:  # a line that breaks has not held, and the others still run
+        except Exception as error:  # noqa: BLE001  # a line that breaks has not held, and the others still run
             outcome = Outcome(False, f"{type(error).__name__}: {error}")
         seconds = time.monotonic() - started
         word = "held" if outcome.held else "NOT HELD"

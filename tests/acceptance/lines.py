@@ -31,7 +31,7 @@ def recorded(area: str, number: str) -> Outcome:
     """The last record of a line carried out by hand: a section `## <number>` of docs/acceptance/<area>.md with its figures and commit."""
     path = ROOT / "docs" / "acceptance" / f"{area}.md"
     text = path.read_text() if path.exists() else ""
-    match = re.search(rf"^## {re.escape(number)}[ .].*?(?=^## |\Z)", text, re.M | re.S)
+    match = re.search(rf"^## {re.escape(number)}[ .].*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     if match is None:
         return Outcome(False, f"no record of line {number} in docs/acceptance/{area}.md")
     return Outcome("Held: yes" in match.group(0), match.group(0).strip())

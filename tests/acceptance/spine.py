@@ -35,7 +35,11 @@ def free_port() -> int:
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment of a newcomer: nothing of ours, nothing of another virtual environment."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ATRIUM_", "DJANGO_", "VIRTUAL_ENV", "HF_"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("ATRIUM_", "DJANGO_", "VIRTUAL_ENV", "HF_"))
+    }
     kept["PATH"] = os.pathsep.join(part for part in kept["PATH"].split(os.pathsep) if ".venv" not in part)
     return {**kept, **extra}
 
@@ -44,7 +48,9 @@ def clean_environment(**extra: str) -> dict[str, str]:
 def made_to_run(clone: Path, environment: dict[str, str]) -> Iterator[float]:
     """`make run` in the clone; yields the seconds until the first page, and stops it by Ctrl-C."""
     started = time.monotonic()
-    process = subprocess.Popen(["make", "run"], cwd=clone, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["make", "run"], cwd=clone, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{environment['ATRIUM_PORT']}"
     try:
         while True:
@@ -72,7 +78,9 @@ def fresh_clone() -> Outcome:
         try:
             seen = json.loads(last)
         except ValueError:
-            return Outcome(False, f"make demo exited {demo.returncode}; its last line is not JSON: {last!r}\n{demo.stderr[-2000:]}")
+            return Outcome(
+                False, f"make demo exited {demo.returncode}; its last line is not JSON: {last!r}\n{demo.stderr[-2000:]}"
+            )
         shutil.rmtree(clone / ".atrium")
         with made_to_run(clone, environment) as first_page:
             pass
@@ -97,7 +105,10 @@ def fresh_clone() -> Outcome:
 
 def pytest_line(*arguments: str) -> Outcome:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *arguments], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     tail = [line for line in done.stdout.strip().splitlines() if line.strip()][-4:]
     return Outcome(done.returncode == 0, "\n".join(tail))
@@ -114,8 +125,10 @@ def matrix() -> Outcome:
         capture_output=True,
         text=True,
     )
-    size = re.findall(r"^.*routes? ×.*$", done.stdout, re.M)
-    contracts = subprocess.run([str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True)
+    size = re.findall(r"^.*routes? ×.*$", done.stdout, re.MULTILINE)
+    contracts = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True
+    )
     kept = re.findall(r"Contracts: .*", contracts.stdout)
     tail = done.stdout.strip().splitlines()[-1:]
     return Outcome(done.returncode == 0 and contracts.returncode == 0 and bool(size), "\n".join([*size, *tail, *kept]))

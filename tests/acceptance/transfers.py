@@ -15,7 +15,11 @@ from saas.demo.server import Server, server
 from tests.acceptance.lines import ROOT, Outcome
 
 MEBIBYTE = 1024 * 1024
-SIZES = {"weights/part-0.safetensors": 120 * MEBIBYTE, "weights/part-1.bin": 72 * MEBIBYTE, "data/table.parquet": 8 * MEBIBYTE}
+SIZES = {
+    "weights/part-0.safetensors": 120 * MEBIBYTE,
+    "weights/part-1.bin": 72 * MEBIBYTE,
+    "data/table.parquet": 8 * MEBIBYTE,
+}
 
 
 def make_folder(folder: Path, seed: int) -> dict[str, str]:
@@ -62,10 +66,16 @@ def transfers() -> Outcome:
                     started = time.monotonic()
                     upload(found, base, way)
                     seconds = time.monotonic() - started
-                    same = {client: download(found, base, way, client) == wanted for client in ("snapshot", "hf", "git")}
+                    same = {
+                        client: download(found, base, way, client) == wanted for client in ("snapshot", "hf", "git")
+                    }
                     held = held and all(same.values())
-                    verdicts = ", ".join(f"{client} {'identical' if ok else 'DIFFERENT'}" for client, ok in same.items())
-                    figures.append(f"up by {way}: {sum(SIZES.values()) / 1e6:.0f} MB in {seconds:.1f} s; down: {verdicts}")
+                    verdicts = ", ".join(
+                        f"{client} {'identical' if ok else 'DIFFERENT'}" for client, ok in same.items()
+                    )
+                    figures.append(
+                        f"up by {way}: {sum(SIZES.values()) / 1e6:.0f} MB in {seconds:.1f} s; down: {verdicts}"
+                    )
         finally:
             del os.environ["ATRIUM_PORT"]
     return Outcome(held, "\n".join(figures))

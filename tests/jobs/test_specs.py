@@ -10,7 +10,11 @@ from pydantic import ValidationError
 
 from apps.jobs.specs.clip_zero_shot import MAX_INLINE_BYTES, ZeroShotSpec, inline_files, inputs
 
-GOOD: dict[str, Any] = {"model": {"repo": "alice/clip"}, "images": {"dataset": {"repo": "alice/pictures"}}, "labels": ["cat"]}
+GOOD: dict[str, Any] = {
+    "model": {"repo": "alice/clip"},
+    "images": {"dataset": {"repo": "alice/pictures"}},
+    "labels": ["cat"],
+}
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -75,4 +79,8 @@ def test_uploads_that_are_too_large_are_refused() -> None:
 
 def test_the_result_repository_is_written_and_the_others_are_read() -> None:
     spec = ZeroShotSpec.model_validate(changed(commit_to={"repo": "alice/results"}))
-    assert [(item.role, item.writes) for item in inputs(spec)] == [("model", False), ("images", False), ("result", True)]
+    assert [(item.role, item.writes) for item in inputs(spec)] == [
+        ("model", False),
+        ("images", False),
+        ("result", True),
+    ]

@@ -51,13 +51,17 @@ def outcome(response: httpx.Response) -> str:
     return "ok" if response.is_success else str(response.status_code)
 
 
-def ask(world: World, row: Row, role: str, *, words: dict[str, str] | None = None) -> httpx.Response:
-    """One request. `words` stand in for the world's own where given."""
-    view = Words(world, role, words or {})
+def ask(
+    world: World, row: Row, role: str, *, words: dict[str, str] | None = None, token: str | None = None
+) -> httpx.Response:
+    """One request. `words` stand in for the world's own where given; so does `token` for the role's own credentials."""
+    view = Words(world, words or {})
     sends = row.sends(world, role)
     cookies: dict[str, str] = {}
     headers: dict[str, str] = dict(sends.pop("headers", {}))
-    if row.by_session:
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    elif row.by_session:
         cookies["csrftoken"] = headers["X-CSRFToken"] = CSRF
         if role != "anonymous":
             cookies["sessionid"] = world.session(role)
@@ -77,9 +81,9 @@ async def _send(method: str, path: str, *, cookies: dict[str, str], headers: dic
 class Words(dict[str, str]):
     """The words of an address: given ones first, then the world's."""
 
-    def __init__(self, world: World, role: str, given: dict[str, str]) -> None:
+    def __init__(self, world: World, given: dict[str, str]) -> None:
         super().__init__(given)
-        self.world, self.role = world, role
+        self.world = world
 
     def __missing__(self, name: str) -> str:
         return self.world[name]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.security import routes_git, routes_hub, routes_pages
+from tests.security import routes_git, routes_hub, routes_pages, routes_public
 from tests.security.table import Table, json
 from tests.security.world import World
 
@@ -15,6 +15,7 @@ TABLE = Table()
 routes_pages.add_to(TABLE)
 routes_hub.add_to(TABLE)
 routes_git.add_to(TABLE)
+routes_public.add_to(TABLE)
 
 # --- for everybody ----------------------------------------------------------------------------------------------------
 TABLE.add("GET", "healthz", "/healthz", "ok")

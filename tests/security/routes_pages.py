@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tests.security.table import Table
-from tests.security.world import World
 
 OWN = "login ok ok ok ok"
 MEMBERS = "404 404 ok ok ok"
@@ -65,5 +64,6 @@ def accounts(page: Any) -> None:
     page("GET POST PUT", "account_reauthenticate", "/accounts/reauthenticate/", OWN)
     # No log-in by code is under way.
     page("GET POST PUT", "account_confirm_login_code", "/accounts/login/code/confirm/", OWN)
-    page("GET POST", "account_confirm_email", "/accounts/confirm-email/no-such-key/", "ok")
+    page("GET", "account_confirm_email", "/accounts/confirm-email/no-such-key/", "ok")
+    page("POST", "account_confirm_email", "/accounts/confirm-email/no-such-key/", "404")
     page("GET POST PUT", "account_reset_password_from_key", "/accounts/password/reset/key/0-no-such-key/", "ok")

@@ -73,11 +73,11 @@ class World:
         return str(store.session_key)
 
     def owners_token(self) -> str:
-        return str(self.own_token("owner").id)
+        return str(self.further_token("owner", may="read")[0].id)
 
     def owners_token_id(self) -> str:
         """The same as the API writes it."""
-        return external("tok", self.own_token("owner").id)
+        return external("tok", self.further_token("owner", may="read")[0].id)
 
     def new_name(self) -> str:
         return f"n{uuid.uuid4().hex[:16]}"
@@ -85,11 +85,8 @@ class World:
     def new_model(self) -> str:
         return self.repository("model").name
 
-    def new_dataset(self) -> str:
-        return self.repository("dataset").name
-
-    def new_space(self) -> str:
-        return self.repository("space").name
+    def new_open_model(self) -> str:
+        return self.repository("model", visibility="public").name
 
     def repository(self, kind: str, name: str | None = None, visibility: str = "private") -> Repository:
         """A repository of the organisation that its owner made."""
@@ -139,14 +136,9 @@ class World:
         membership_set(actor=self.owner, namespace=self.namespace, user=user, role="member")
         return name
 
-    def own_token(self, role: str) -> AccessToken:
-        """A further token of that person."""
-        user = self.users[role]
-        own = Namespace.objects.get(user=user)
-        expires = timezone.now() + timedelta(days=1)
-        return token_create(
-            actor=principal_of(user), user=user, namespace_id=own.id, name=self.new_name(), role="read", expires_at=expires
-        )[0]
+    def further_token(self, role: str, *, may: str) -> tuple[AccessToken, str]:
+        """Another token of that person, and its text."""
+        return make_token(self.users[role], self.new_name(), may)
 
 
 def build() -> World:
@@ -159,9 +151,9 @@ def build() -> World:
     )
     for role in ("member", "maintainer"):
         membership_set(actor=principal_of(users["owner"]), namespace=namespace, user=users[role], role=role)
-    world = World(users, {role: _token(user) for role, user in users.items()}, namespace)
-    for kind in ("model", "dataset", "space"):
-        repository = world.repository(kind, name="secret")
+    world = World(users, {role: make_token(user, "matrix", "write")[1] for role, user in users.items()}, namespace)
+    for kind, name in (("model", "open"), ("model", "secret"), ("dataset", "secret"), ("space", "secret")):
+        repository = world.repository(kind, name, visibility="public" if name == "open" else "private")
         done = commit_create(
             actor=world.owner,
             repository=repository,
@@ -170,18 +162,18 @@ def build() -> World:
             summary="Add files",
         )
         world.fixed |= {f"{kind}_commit": done.oid, f"{kind}_id": str(repository.id)}
-    world.fixed |= {"ns": namespace.name, "secret": "secret", "job": world.new_job(), "endpoint": world.new_endpoint()}
+    world.fixed |= {"ns": namespace.name, "secret": "secret", "open": "open", "job": world.new_job(), "endpoint": world.new_endpoint()}
     _artefact(world)
     _delivery(world)
     return world
 
 
-def _token(user: User) -> str:
+def make_token(user: User, name: str, may: str) -> tuple[AccessToken, str]:
     own = Namespace.objects.get(user=user)
     expires = timezone.now() + timedelta(days=1)
     return token_create(
-        actor=principal_of(user), user=user, namespace_id=own.id, name="matrix", role="write", expires_at=expires
-    )[1]
+        actor=principal_of(user), user=user, namespace_id=own.id, name=name, role=may, expires_at=expires
+    )
 
 
 def _artefact(world: World) -> None:

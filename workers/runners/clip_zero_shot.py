@@ -53,7 +53,9 @@ def run(ctx: JobContext) -> dict[str, Any]:
     assert isinstance(spec, ZeroShotSpec)
     model, preprocess = _load(ctx)
     pictures = _pictures(ctx, spec)
-    ctx.log(f"{len(pictures)} pictures, {len(spec.labels)} labels, {len(spec.templates)} templates, on {model.device.type}")
+    ctx.log(
+        f"{len(pictures)} pictures, {len(spec.labels)} labels, {len(spec.templates)} templates, on {model.device.type}"
+    )
     ctx.progress(0, len(pictures), "encoding labels")
     label_features = encode_labels(model, spec.labels, spec.templates, truncate=True)
     results: list[Scored] = []
@@ -89,7 +91,12 @@ def _pictures(ctx: JobContext, spec: ZeroShotSpec) -> list[Picture]:
 
 
 def score(
-    model: CLIP, preprocess: Preprocess, pictures: Sequence[Picture], label_features: Tensor, labels: Sequence[str], top_k: int
+    model: CLIP,
+    preprocess: Preprocess,
+    pictures: Sequence[Picture],
+    label_features: Tensor,
+    labels: Sequence[str],
+    top_k: int,
 ) -> list[Scored]:
     """The `top_k` labels of each picture, in the pictures' order. `label_features`: [L, E], of length 1."""
     pixels: dict[int, Tensor] = {}
@@ -101,7 +108,9 @@ def score(
             failed[number] = Scored(picture.path, [], error.code, error.message)
     ranked: dict[int, list[tuple[str, float]]] = {}
     if pixels:
-        best = probabilities(model, torch.stack(list(pixels.values())), label_features).topk(min(top_k, len(labels)), dim=-1)
+        best = probabilities(model, torch.stack(list(pixels.values())), label_features).topk(
+            min(top_k, len(labels)), dim=-1
+        )
         for number, values, indices in zip(pixels, best.values.tolist(), best.indices.tolist(), strict=True):
             ranked[number] = [(labels[index], value) for index, value in zip(indices, values, strict=True)]
     return [failed[n] if n in failed else Scored(picture.path, ranked[n]) for n, picture in enumerate(pictures)]

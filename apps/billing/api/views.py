@@ -31,7 +31,8 @@ class UsageList(APIView):
         operation_id="usage_list",
         parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
         responses=inline_serializer(
-            "UsagePage", {"items": UsageEventSerializer(many=True), "next_cursor": serializers.CharField(allow_null=True)}
+            "UsagePage",
+            {"items": UsageEventSerializer(many=True), "next_cursor": serializers.CharField(allow_null=True)},
         ),
     )
     def get(self, request: Request, namespace: str) -> Response:
@@ -39,4 +40,6 @@ class UsageList(APIView):
         with within(tenant.id):
             rows = usage_of(caller(request), tenant)
             page = paginate(rows, cursor=request.GET.get("cursor"), limit=parse_limit(request.GET.get("limit")))
-            return Response({"items": UsageEventSerializer(page.items, many=True).data, "next_cursor": page.next_cursor})
+            return Response(
+                {"items": UsageEventSerializer(page.items, many=True).data, "next_cursor": page.next_cursor}
+            )

@@ -22,7 +22,9 @@ def moment(value: datetime | None) -> SafeString | str:
         return "–"
     value = value.astimezone(UTC).replace(microsecond=0)
     return format_html(
-        '<time datetime="{}">{}</time>', value.isoformat().replace("+00:00", "Z"), value.strftime("%Y-%m-%d %H:%M:%S UTC")
+        '<time datetime="{}">{}</time>',
+        value.isoformat().replace("+00:00", "Z"),
+        value.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
 
 

@@ -10,15 +10,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from apps.accounts.middleware import principal
-from apps.accounts.models import User
-from apps.accounts.selectors import tokens_of
+from apps.accounts.selectors import tokens_of, user_of
 from apps.accounts.services import token_create, token_of, token_revoke
 from apps.core.errors import AtriumError, BadInput, Conflict
 from apps.core.pagination import paginate, parse_limit
 from apps.dashboard.forms import TokenForm
 from apps.dashboard.pages import SELF, page
-from apps.orgs.selectors import personal_namespace
 from apps.orgs.scoping import within
+from apps.orgs.selectors import personal_namespace
 
 
 @page(GET=SELF, POST=SELF)
@@ -32,7 +31,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         try:
             _token, text = token_create(
                 actor=actor,
-                user=User.objects.get(id=actor.user_id),
+                user=user_of(actor),
                 namespace_id=namespace.id,
                 name=form.cleaned_data["name"],
                 role=form.cleaned_data["role"],
@@ -42,7 +41,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
         except (BadInput, Conflict) as refusal:
             error = refusal
     with within(namespace.id):
-        found = paginate(tokens_of(actor), cursor=request.GET.get("cursor"), limit=parse_limit(request.GET.get("limit")))
+        found = paginate(
+            tokens_of(actor), cursor=request.GET.get("cursor"), limit=parse_limit(request.GET.get("limit"))
+        )
     response = render(
         request,
         "dashboard/tokens.html",

@@ -7,5 +7,9 @@ urlpatterns = [
     path("jobs/<str:namespace>/<str:job_id>", views.JobDetail.as_view(), name="v1-job"),
     path("jobs/<str:namespace>/<str:job_id>/cancel", views.JobCancel.as_view(), name="v1-job-cancel"),
     path("jobs/<str:namespace>/<str:job_id>/logs", views.JobLogs.as_view(), name="v1-job-logs"),
-    path("jobs/<str:namespace>/<str:job_id>/artefacts/<str:name>", views.JobArtefactDownload.as_view(), name="v1-job-artefact"),
+    path(
+        "jobs/<str:namespace>/<str:job_id>/artefacts/<str:name>",
+        views.JobArtefactDownload.as_view(),
+        name="v1-job-artefact",
+    ),
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.http import StreamingHttpResponse
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema, inline_serializer
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,11 +39,16 @@ class JobList(APIView):
         tenant = namespace_named(namespace)
         with within(tenant.id):
             rows = job_list(caller(request), tenant)
-            page = paginate(rows, cursor=request.GET.get("cursor"), limit=parse_limit(request.GET.get("limit"), maximum=100))
+            page = paginate(
+                rows, cursor=request.GET.get("cursor"), limit=parse_limit(request.GET.get("limit"), maximum=100)
+            )
             return Response({"items": JobSerializer(page.items, many=True).data, "next_cursor": page.next_cursor})
 
     @extend_schema(
-        operation_id="jobs_create", parameters=[IDEMPOTENCY], request=JobCreateSerializer, responses={201: JobSerializer}
+        operation_id="jobs_create",
+        parameters=[IDEMPOTENCY],
+        request=JobCreateSerializer,
+        responses={201: JobSerializer},
     )
     def post(self, request: Request, namespace: str) -> Response:
         tenant = namespace_named(namespace)

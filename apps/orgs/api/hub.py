@@ -7,7 +7,8 @@ from django_scopes import scopes_disabled
 
 from apps.accounts.authentication import BAD_CREDENTIALS
 from apps.accounts.middleware import principal
-from apps.accounts.models import AccessToken, User
+from apps.accounts.models import AccessToken
+from apps.accounts.selectors import user_of
 from apps.core.errors import MethodNotAllowed, NotAuthenticated
 from apps.core.principal import Principal
 from apps.orgs.selectors import organisations_of
@@ -17,9 +18,9 @@ def whoami(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed("This address takes GET.")
     actor = principal(request)
-    user = User.objects.filter(id=actor.user_id).first()
-    if user is None:
+    if not actor.is_authenticated:
         raise NotAuthenticated(BAD_CREDENTIALS, code="bad_credentials")
+    user = user_of(actor)
     organisations = [
         {
             "type": "org",

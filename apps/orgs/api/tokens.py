@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.models import User
 from apps.accounts.rest import caller
-from apps.accounts.selectors import tokens_of
+from apps.accounts.selectors import tokens_of, user_of
 from apps.accounts.services import DEFAULT_LIFETIME, token_create, token_of, token_revoke
 from apps.core.errors import Forbidden, NotAuthenticated, NotFound
 from apps.core.ids import internal
@@ -59,7 +58,7 @@ class TokenList(APIView):
         wanted = body.validated_data
         token, text = token_create(
             actor=actor,
-            user=User.objects.get(id=actor.user_id),
+            user=user_of(actor),
             namespace_id=personal_namespace(actor).id,
             name=wanted["name"],
             role=wanted["role"],

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.models import User
 from apps.accounts.rest import caller
+from apps.accounts.selectors import user_of
 from apps.core.errors import NotFound
 from apps.core.pagination import paginate, parse_limit
 from apps.core.principal import Principal
@@ -42,7 +43,7 @@ class OrganisationList(APIView):
         actor = person(request)
         body = OrganisationCreateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        namespace = organisation_create(actor=actor, owner=User.objects.get(id=actor.user_id), **body.validated_data)
+        namespace = organisation_create(actor=actor, owner=user_of(actor), **body.validated_data)
         return Response(NamespaceSerializer(namespace).data, status=201)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -43,12 +43,14 @@ def hub_view(**actions: str) -> Callable[[View[P]], View[P]]:
             return view(request, *args, **kwargs)
 
         wrapped.atrium_action = actions  # type: ignore[attr-defined]
-        return wrapped
+        return cast(View[P], wrapped)
 
     return decorate
 
 
-def find(request: HttpRequest, type: str, namespace: str, name: str, action: str = "repository.read") -> tuple[Principal, Repository]:
+def find(
+    request: HttpRequest, type: str, namespace: str, name: str, action: str = "repository.read"
+) -> tuple[Principal, Repository]:
     """The caller and the repository to which he may do the action. The anonymous is asked to log in where he sees nothing."""
     actor = principal(request)
     try:

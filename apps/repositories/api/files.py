@@ -36,7 +36,9 @@ def tree(request: HttpRequest, type: str, namespace: str, name: str, revision: s
     maximum = EXPANDED_PAGE if expand else TREE_PAGE
     limit = parse_limit(request.GET.get("limit"), default=maximum, maximum=maximum)
     after = decode_cursor(request.GET["cursor"]) if request.GET.get("cursor") else ""
-    found = list(islice(store.tree(commit, path.strip("/"), recursive=flag(request, "recursive"), after=after), limit + 1))
+    found = list(
+        islice(store.tree(commit, path.strip("/"), recursive=flag(request, "recursive"), after=after), limit + 1)
+    )
     cursor = encode_cursor(found[limit - 1].path) if len(found) > limit else None
     return _linked(request, _shown(store, commit, found[:limit], expand=expand), cursor)
 
@@ -60,7 +62,9 @@ def paths_info(request: HttpRequest, type: str, namespace: str, name: str, revis
         raise BadInput(f"At most {MAX_PATHS} paths at a time.", code="too_many_paths", field="paths")
     store = Store(repository.git_dir)
     commit = store.resolve(revision)
-    found = [store.find(commit, path.strip("/")) for path in dict.fromkeys(paths) if path.strip("/") and "\x00" not in path]
+    found = [
+        store.find(commit, path.strip("/")) for path in dict.fromkeys(paths) if path.strip("/") and "\x00" not in path
+    ]
     return JsonResponse(_shown(store, commit, [entry for entry in found if entry], expand=expand), safe=False)
 
 
@@ -120,5 +124,7 @@ def tag(request: HttpRequest, type: str, namespace: str, name: str, revision: st
         return JsonResponse({})
     body = json_body(request)
     message = text_field(body, "message", default="", maximum=100_000)
-    tag_create(actor=actor, repository=repository, tag=text_field(body, "tag", maximum=300), revision=revision, message=message)
+    tag_create(
+        actor=actor, repository=repository, tag=text_field(body, "tag", maximum=300), revision=revision, message=message
+    )
     return JsonResponse({})

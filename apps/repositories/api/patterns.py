@@ -25,7 +25,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
             body, position = body + "[^/]", position + 1
         else:
             body, position = body + re.escape(rest[0]), position + 1
-    return re.compile(("" if anchored else "(?:.*/)?") + body + r"(?:/.*)?", re.S)
+    return re.compile(("" if anchored else "(?:.*/)?") + body + r"(?:/.*)?", re.DOTALL)
 
 
 def large_by_attributes(text: str) -> Callable[[str], bool]:

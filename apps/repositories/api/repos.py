@@ -23,7 +23,13 @@ from apps.repositories.models import Repository, RepositoryQuerySet
 from apps.repositories.selectors import repository_find, repository_list
 from apps.repositories.services import repository_create, repository_delete, repository_settings
 
-SORTS = {"lastModified": "updated_at", "createdAt": "created_at", "downloads": "downloads", "likes": "id", "trendingScore": "id"}
+SORTS = {
+    "lastModified": "updated_at",
+    "createdAt": "created_at",
+    "downloads": "downloads",
+    "likes": "id",
+    "trendingScore": "id",
+}
 DEFAULT_PAGE = 100
 
 
@@ -45,7 +51,11 @@ def _named(request: HttpRequest) -> tuple[dict[str, object], str, str, str]:
     if not slash:
         short = name
         organisation = body.get("organization")
-        namespace = text_field(body, "organization", maximum=200) if organisation else personal_namespace(principal(request)).name
+        namespace = (
+            text_field(body, "organization", maximum=200)
+            if organisation
+            else personal_namespace(principal(request)).name
+        )
     return body, kind, namespace, short
 
 
@@ -153,10 +163,18 @@ def _page(rows: RepositoryQuerySet, field: str, cursor: str | None, limit: int) 
         value, _, last = decode_cursor(cursor).partition("|")
         try:
             last_id = uuid.UUID(last)
-            bound: object = int(value) if field == "downloads" else last_id if field == "id" else datetime.fromisoformat(value)
+            bound: object = (
+                int(value) if field == "downloads" else last_id if field == "id" else datetime.fromisoformat(value)
+            )
         except ValueError as error:
-            raise BadInput("The cursor is not one that this server gave out; start without it.", code="bad_cursor") from error
-        beyond = Q(id__lt=last_id) if field == "id" else Q(**{f"{field}__lt": bound}) | Q(**{field: bound, "id__lt": last_id})
+            raise BadInput(
+                "The cursor is not one that this server gave out; start without it.", code="bad_cursor"
+            ) from error
+        beyond = (
+            Q(id__lt=last_id)
+            if field == "id"
+            else Q(**{f"{field}__lt": bound}) | Q(**{field: bound, "id__lt": last_id})
+        )
         rows = rows.filter(beyond)
     found = list(rows.order_by(f"-{field}", "-id")[: limit + 1])
     if len(found) <= limit:

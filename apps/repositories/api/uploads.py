@@ -56,7 +56,9 @@ def preupload(request: HttpRequest, type: str, namespace: str, name: str, revisi
     commit = store.resolve(revision)
     is_large = large_by_attributes(store.read_text(commit, ".gitattributes", limit=MAX_ATTRIBUTES) or "")
     is_ignored = ignored_by(text_field(body, "gitIgnore", default="", maximum=MAX_ATTRIBUTES))
-    return JsonResponse({"files": [_mode(store, commit, file, is_large, is_ignored) for file in files], "commitOid": commit})
+    return JsonResponse(
+        {"files": [_mode(store, commit, file, is_large, is_ignored) for file in files], "commitOid": commit}
+    )
 
 
 def _mode(store: Store, commit: str, file: Any, is_large: Any, is_ignored: Any) -> dict[str, Any]:
@@ -65,9 +67,15 @@ def _mode(store: Store, commit: str, file: Any, is_large: Any, is_ignored: Any) 
     path, size = check_path(file["path"]), file.get("size", 0)
     if not isinstance(size, int) or size < 0:
         raise BadInput("size must be a number of bytes.", code="bad_field", field="files.size")
-    large = size > 0 and (is_large(path) or size > MAX_PLAIN_BYTES or _binary(_base64(file.get("sample") or "", "sample")))
+    large = size > 0 and (
+        is_large(path) or size > MAX_PLAIN_BYTES or _binary(_base64(file.get("sample") or "", "sample"))
+    )
     entry = store.find(commit, path)
-    shown: dict[str, Any] = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": is_ignored(path)}
+    shown: dict[str, Any] = {
+        "path": path,
+        "uploadMode": "lfs" if large else "regular",
+        "shouldIgnore": is_ignored(path),
+    }
     if entry is not None and not entry.is_directory:
         shown["oid"] = entry.lfs.sha256 if entry.lfs else entry.oid
     return shown
@@ -125,7 +133,9 @@ def _parse(repository: Repository, body: bytes) -> tuple[dict[str, Any], list[Op
             item = json.loads(line)
             key, value = item["key"], item["value"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise BadInput(f'Line {number} is not an object {{"key", "value"}} in JSON.', code="bad_ndjson", line=number) from error
+            raise BadInput(
+                f'Line {number} is not an object {{"key", "value"}} in JSON.', code="bad_ndjson", line=number
+            ) from error
         if not isinstance(value, dict):
             raise BadInput(f"Line {number}: value must be an object.", code="bad_ndjson", line=number)
         if key == "header":
@@ -162,7 +172,9 @@ def _pointer(repository: Repository, value: dict[str, Any], number: int) -> Poin
     if size is None:  # clients leave it out when they copy what is there
         size = blobs.possessed(repository, [oid]).get(oid)
         if size is None:
-            raise ObjectMissing(f"The large file {oid} was never uploaded here; upload it first.", paths=[value.get("path")])
+            raise ObjectMissing(
+                f"The large file {oid} was never uploaded here; upload it first.", paths=[value.get("path")]
+            )
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise BadInput(f"Line {number}: size must be a number of bytes.", code="bad_ndjson", line=number)
     return Pointer(oid, size)

@@ -26,7 +26,9 @@ def of_type(type: str) -> list[URLPattern]:
         path(f"{repository}/tag/<rev:revision>", files.tag, kind, name=f"hub-{type}-tag"),
         path(f"{repository}/preupload/<rev:revision>", uploads.preupload, kind, name=f"hub-{type}-preupload"),
         path(f"{repository}/commit/<rev:revision>", uploads.commit, kind, name=f"hub-{type}-commit"),
-        path(f"{repository}/xet-write-token/<rev:revision>", uploads.xet_write_token, kind, name=f"hub-{type}-xet-write"),
+        path(
+            f"{repository}/xet-write-token/<rev:revision>", uploads.xet_write_token, kind, name=f"hub-{type}-xet-write"
+        ),
         path(f"{repository}/xet-read-token/<rev:revision>", uploads.xet_read_token, kind, name=f"hub-{type}-xet-read"),
     ]
 

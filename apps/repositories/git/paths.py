@@ -15,9 +15,7 @@ MAX_PATH = 4096
 MAX_COMPONENT_BYTES = 255
 MAX_REF = 250
 # Characters that HFS+ leaves out when it compares names.
-_IGNORED_BY_HFS = dict.fromkeys(
-    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
-)
+_IGNORED_BY_HFS = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@=-]*")
 
 

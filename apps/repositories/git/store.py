@@ -99,6 +99,9 @@ class Store:
                 if commit is not None:
                     yield name, commit
 
+    def tree_of(self, commit: str) -> str:
+        return str(self.git[commit].peel(pygit2.Commit).tree_id)
+
     def commit(self, oid: str) -> CommitInfo:
         commit = self.git[oid].peel(pygit2.Commit)
         title, _, rest = commit.message.partition("\n")
@@ -202,7 +205,18 @@ class Store:
     def last_commits(self, commit: str, paths: list[str]) -> dict[str, CommitInfo]:
         """The newest commit that touched each path, by one walk of `git log`."""
         wanted, found = set(paths), {}
-        arguments = ["git", "-C", str(self.directory), "log", "--format=%x01%H", "--name-only", "-z", "--end-of-options", commit, "--"]
+        arguments = [
+            "git",
+            "-C",
+            str(self.directory),
+            "log",
+            "--format=%x01%H",
+            "--name-only",
+            "-z",
+            "--end-of-options",
+            commit,
+            "--",
+        ]
         process = subprocess.Popen([*arguments, *paths], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
         try:

@@ -72,8 +72,9 @@ class _Directory:
         self.items: dict[str, tuple[pygit2.Oid | _Directory, int]] = {}
         self.names: dict[str, str] = {}
         for item in tree or ():
-            self.items[item.name] = (item.id, item.filemode)
-            self.names[item.name.casefold()] = item.name
+            name = str(item.name)
+            self.items[name] = (item.id, item.filemode)
+            self.names[name.casefold()] = name
 
     def _check_case(self, name: str, path: str) -> None:
         other = self.names.get(name.casefold())

@@ -112,7 +112,8 @@ def shard_files(shard: bytes) -> list[XetFile]:
     """The files that a shard describes. Raises BadShard, also for a file without its SHA-256."""
     if len(shard) < SHARD_HEADER or not shard.startswith(SHARD_MAGIC):
         raise BadShard("The shard does not begin as a shard does.")
-    position, files = SHARD_HEADER, []
+    position = SHARD_HEADER
+    files: list[XetFile] = []
     while True:
         head = _record(shard, position)
         position += RECORD

@@ -48,7 +48,9 @@ def _repository(text: str) -> Repository:
         repository_id = uuid.UUID(text)
     except ValueError as error:
         raise NotFound() from error
-    found = Repository.objects.unscoped(reason="the token is signed for this repository").filter(id=repository_id).first()
+    found = (
+        Repository.objects.unscoped(reason="the token is signed for this repository").filter(id=repository_id).first()
+    )
     if found is None:
         raise NotFound("The repository is gone.", code="repository_gone")
     return found

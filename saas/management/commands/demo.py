@@ -16,7 +16,9 @@ from saas.demo.server import server
 
 
 class Command(BaseCommand):
-    help = "Push a model and pictures, classify them, and check webhook, clone, audit and usage. Exits 0 only if all held."
+    help = (
+        "Push a model and pictures, classify them, and check webhook, clone, audit and usage. Exits 0 only if all held."
+    )
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

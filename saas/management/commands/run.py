@@ -73,7 +73,7 @@ class Command(BaseCommand):
         app.start(["--quiet", "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "INFO"])
 
 
-def _run_worker(app: Celery, name: str, queue: str, *, concurrency: int) -> None:
+def _run_worker(app: Celery[Any], name: str, queue: str, *, concurrency: int) -> None:
     app.worker_main(
         [
             *("--quiet", "worker", "--queues", queue, "--hostname", f"{name}@%h", "--pool", "threads"),

@@ -29,7 +29,11 @@ class Command(BaseCommand):
         try:
             result = apply(wanted, options["out"])
         except User.DoesNotExist as error:
-            raise CommandError("An organisation or token names a user that is neither in the file nor on the server.") from error
+            raise CommandError(
+                "An organisation or token names a user that is neither in the file nor on the server."
+            ) from error
         except AtriumError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(f"{len(wanted.users)} users, {len(wanted.organisations)} organisations, {len(result['tokens'])} tokens")
+        self.stdout.write(
+            f"{len(wanted.users)} users, {len(wanted.organisations)} organisations, {len(result['tokens'])} tokens"
+        )
