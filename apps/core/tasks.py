@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+import structlog
 from celery import shared_task
 
 from apps.core import events
 
+log = structlog.get_logger(__name__)
 SWEEP_LIMIT = 500
 
 
@@ -18,5 +20,9 @@ def dispatch_event(event_id: str) -> None:
 
 @shared_task(name="core.sweep_outbox", queue="control")
 def sweep_outbox() -> None:
+    """Delivers what waits. An event that a consumer fails on stays, and holds up no other."""
     for event_id in events.waiting(limit=SWEEP_LIMIT):
-        events.dispatch(event_id)
+        try:
+            events.dispatch(event_id)
+        except Exception:  # noqa: BLE001  (a defect of one consumer; the log has it, the next sweep tries again)
+            log.exception("outbox.dispatch_failed", event_id=str(event_id))

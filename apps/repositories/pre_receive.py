@@ -88,8 +88,8 @@ def _new_blobs(directory: Path, updates: Sequence[RefUpdate], environment: dict[
     tips = [update.new for update in updates if update.new != ZERO]
     if not tips:
         return
-    feed = "".join(f"{tip}\n" for tip in tips) + "--not\n--all\n"
-    listed = _git(directory, environment, "rev-list", "--objects", "--stdin", feed=feed.encode())
+    feed = "".join(f"{tip}\n" for tip in tips)
+    listed = _git(directory, environment, "rev-list", "--objects", "--stdin", "--not", "--all", feed=feed.encode())
     paths: dict[str, str] = {}
     for line in listed.decode("utf-8", "surrogateescape").splitlines():
         oid, _, path = line.partition(" ")

@@ -52,7 +52,6 @@ def test_setup_says_and_does_nothing_when_all_is_there(tmp_path: Path, mode: str
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="drops from root to another user")
 def test_setup_names_the_one_command_when_it_may_not_install(tmp_path: Path) -> None:
     checkout = _checkout(tmp_path)
     stamp = checkout / ".venv" / "atrium-setup.json"
