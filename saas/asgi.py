@@ -5,6 +5,8 @@ The path is built from `raw_path` with `%2F` kept literal, because hub clients s
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import os
 import time
 from collections.abc import MutableMapping
@@ -140,9 +142,13 @@ async def application(scope: routes.Scope, receive: routes.Receive, send: routes
     """The ASGI entry point."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
-        return
-    if scope["type"] != "http":
-        return
+    elif scope["type"] == "http":
+        # An empty context for each request: uvicorn starts a request that waited for its predecessor within that one's context, and two
+        # requests would share, and half-way lose, the thread that holds their database connection.
+        await asyncio.create_task(dispatch(scope, receive, send), context=contextvars.Context())
+
+
+async def dispatch(scope: routes.Scope, receive: routes.Receive, send: routes.Send) -> None:
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     scope = {**scope, "path": literal_slash_path(raw_path)}
     hits = routes.match(scope["path"])

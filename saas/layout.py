@@ -1,6 +1,6 @@
 """What must be in a database before a server works on it: the schema, and one operator to begin with.
 
-Guarantees: laid out once per state of the code and database, so that a later start skips it; the operator's password
+Guarantees: laid out once per state of code and database, so that a later start skips it; the operator's password
 and token are in ATRIUM_HOME/bootstrap.json, for the owner of the data directory only.
 """
 
@@ -18,6 +18,15 @@ from saas.embedded.home import Home, write_private
 ROOT = Path(__file__).resolve().parent.parent
 # Not "operator": that path belongs to pages.
 OPERATOR = "atrium-operator"
+# What decides on the outcome of `migrate` and of what runs after it.
+STATEFUL = (
+    "apps/*/migrations/*.py",
+    "apps/*/apps.py",
+    "apps/core/database.py",
+    "apps/**/*.yaml",
+    "saas/layout.py",
+    "requirements/base.lock",
+)
 
 
 class Layout:
@@ -27,7 +36,7 @@ class Layout:
         self.home = home
         # With the embedded server's files, so that it goes when they go.
         self._stamp = home.directory("postgres") / "migrated"
-        self._state = _code_digest(database_url)
+        self._state = _state_of_code(database_url)
 
     def is_done(self) -> bool:
         return self._stamp.exists() and self._stamp.read_text() == self._state and self.home.bootstrap_file.exists()
@@ -62,11 +71,10 @@ def credentials(home: Home) -> tuple[dict[str, str], str]:
     return known["users"][0], known["tokens"][0]["token"]
 
 
-def _code_digest(database_url: str | None) -> str:
-    """Changes whenever the code, and so perhaps a migration or a grant, or the database that it is for changes."""
+def _state_of_code(database_url: str | None) -> str:
+    """Changes whenever a migration, a grant, a seed or a library with migrations of its own does, or the database."""
     digest = hashlib.sha256((database_url or "").encode())
-    for folder in ("apps", "saas", "requirements"):
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in {".py", ".yaml", ".lock"}:
-                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    for pattern in STATEFUL:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -248,7 +248,7 @@ CELERY_BEAT_SCHEDULE = {
     "webhooks.sweep_due": {"task": "webhooks.sweep_due", "schedule": 2.0, "options": {"expires": 2}},
     "repositories.reconcile_refs": {
         "task": "repositories.reconcile_refs",
-        "schedule": 30.0,
-        "options": {"expires": 30},
+        "schedule": 10.0,
+        "options": {"expires": 10},
     },
 }

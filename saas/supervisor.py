@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from saas.embedded import require_owner_url
-from saas.embedded.home import LOOPBACK, Home, HomeBusyError, free_port, is_free
+from saas.embedded.home import LOOPBACK, Home, HomeBusyError, is_free
 from saas.embedded.process import ServiceFailedError, end_leftovers, kill_group, processes_with, spawn, stop, tail
 from saas.embedded.services import POLL_SECONDS, EmbeddedServices, Service, needed_services
 from saas.layout import ROOT, Layout, credentials
@@ -121,12 +121,12 @@ class Supervisor:
         former = self.home.services().get("instance")
         if former:
             end_leftovers(lambda: processes_with(INSTANCE, former), patience=1.0)
-        port = None
-        if self._is_loopback():
-            # Kept even when taken: the one who listens there is the receiver that it is meant for.
-            port = self.home.services().get("webhook_receiver_port") or free_port()
         self.home.update_services(
-            instance=secrets.token_hex(16), supervisor_pid=os.getpid(), webhook_receiver_port=port, pids=None, url=None
+            instance=secrets.token_hex(16),
+            supervisor_pid=os.getpid(),
+            webhook_receiver_port=self.home.webhook_receiver_port() if self._is_loopback() else None,
+            pids=None,
+            url=None,
         )
 
     def _is_loopback(self) -> bool:

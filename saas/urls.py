@@ -30,3 +30,7 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("", include("apps.dashboard.urls")),
 ]
+
+handler400 = "apps.core.handlers.bad_request"
+handler404 = "apps.core.handlers.not_found"
+handler500 = "apps.core.handlers.server_error"

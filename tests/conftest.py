@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.nodeid import NodeId
 
 from tests.support.live import Live
 from tests.support.plugin import ADDRESS
@@ -95,9 +96,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"laid_out", "live", "fresh_live"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.live)
-        if item.get_closest_marker("live"):
-            # On one worker, so that a machine carries one such server at a time besides the shared one.
-            item.add_marker(pytest.mark.xdist_group("live"))
+        if item.get_closest_marker("live") and "PYTEST_XDIST_WORKER" in os.environ:
+            # All on one worker, so that they share one server. xdist 3.8 takes the group from the end of the name, and
+            # its own way of writing it there (`_nodeid`) is without effect since pytest 9.2.
+            item._id = NodeId.parse(f"{item.nodeid}@live")  # type: ignore[attr-defined]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError as SpecError
 from rest_framework import exceptions
 
 from apps.core.answers import problem_response
-from apps.core.errors import AtriumError, BadInput, MethodNotAllowed
+from apps.core.errors import AtriumError, BadInput, Forbidden, MethodNotAllowed
 from apps.core.middleware import as_atrium_error
 
 
@@ -45,6 +45,9 @@ def _from_drf(error: Exception) -> AtriumError | None:
         unacceptable = BadInput("This API answers JSON.", code="not_acceptable")
         unacceptable.status = 406
         return unacceptable
+    if isinstance(error, exceptions.PermissionDenied):
+        # DRF's only use of it here: a request that came by session without the CSRF token.
+        return Forbidden(str(error.detail), code="csrf_failed")
     if isinstance(error, exceptions.APIException):
         return BadInput(str(error.detail), code="malformed")
     return None

@@ -100,7 +100,7 @@ def membership_set(*, actor: Principal, namespace: Namespace, user: User, role: 
     if role not in Role.values:
         raise BadInput("role must be 'owner', 'maintainer' or 'member'.", code="bad_role", field="role")
     with transaction.atomic():
-        rows = {row.user_id: row for row in Membership.objects.select_for_update().filter(namespace=namespace)}
+        rows = _locked_members(namespace)
         current = rows.get(user.id)
         if current is not None and current.role == role:
             return current
@@ -124,7 +124,7 @@ def membership_remove(*, actor: Principal, namespace: Namespace, user: User) -> 
     if actor.user_id != user.id or not actor.can_write or actor.narrowing is not None:
         require(actor, "member.remove", NamespaceResource(namespace), sees="namespace.read")
     with transaction.atomic():
-        rows = {row.user_id: row for row in Membership.objects.select_for_update().filter(namespace=namespace)}
+        rows = _locked_members(namespace)
         current = rows.get(user.id)
         if current is None:
             return
@@ -135,6 +135,12 @@ def membership_remove(*, actor: Principal, namespace: Namespace, user: User) -> 
             act.target("user", user.id, user.username)
             act.note(role=current.role)
     actor.cache.clear()
+
+
+def _locked_members(namespace: Namespace) -> dict[uuid.UUID, Membership]:
+    """Members by person, under the lock of the namespace: changes come one after the other, those of a new member too."""
+    Namespace.objects.select_for_update(no_key=True).get(id=namespace.id)
+    return {row.user_id: row for row in Membership.objects.filter(namespace=namespace)}
 
 
 def _owners(rows: dict[uuid.UUID, Membership]) -> int:

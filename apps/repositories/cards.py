@@ -161,7 +161,8 @@ def card_html(text: str, *, base: str = "") -> str:
 
     def attribute(tag: str, name: str, value: str) -> str | None:
         if tag == "img" and name == "src":
-            if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", value):
+            # Browsers read a backslash as a slash and drop tabs and line ends: `/\\host` and `/<tab>/host` lead elsewhere too.
+            if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", value) or "\\" in value or not value.isprintable():
                 return None
             return value if value.startswith("/") else f"{base}{value.removeprefix('./')}"
         return value

@@ -28,8 +28,8 @@ from apps.repositories.models import IntentState, ObjectPossession, RefUpdateInt
 
 log = structlog.get_logger(__name__)
 MAIN = "refs/heads/main"
-# A push that is being carried out is left alone for so long.
-SETTLED_AFTER = timedelta(seconds=60)
+# After so long a push whose refs have not moved is taken for dead.
+SETTLED_AFTER = timedelta(minutes=10)
 TITLES = 20
 
 
@@ -133,18 +133,31 @@ def complete(actor: Principal, repository: Repository, push_id: uuid.UUID) -> bo
     return True
 
 
-def reconcile(*, at_once: bool = False) -> int:
-    """Finishes or voids what a crash left pending. Returns how many pushes were looked at."""
-    limit = timezone.now() - (timedelta(0) if at_once else SETTLED_AFTER)
-    pending = RefUpdateIntent.objects.filter(state=IntentState.PENDING, created_at__lt=limit).order_by("created_at")
-    pushes = {row.push_id: row for row in pending.select_related("repository__namespace")[:500]}
-    for push_id, row in pushes.items():
-        actor = _remembered(row.actor)
-        finished = row.repository.git_dir.exists() and complete(actor, row.repository, push_id)
-        log.info("push.reconciled", push_id=str(push_id), repository=row.repository.full_name, recorded=finished)
-        if not finished:
-            void(Intents(push_id))
-    return len(pushes)
+def reconcile(*, settled_after: timedelta = SETTLED_AFTER) -> int:
+    """Finishes or voids what a crash left pending; returns how many pushes it closed.
+
+    A push whose refs have all moved is recorded at once, whoever was about to do it. One whose refs have not may still be under way,
+    here or on another machine, and is voided only when `settled_after` has passed.
+    """
+    pending = RefUpdateIntent.objects.filter(state=IntentState.PENDING).order_by("created_at")
+    pushes: dict[uuid.UUID, list[RefUpdateIntent]] = {}
+    for row in pending.select_related("repository__namespace")[:500]:
+        pushes.setdefault(row.push_id, []).append(row)
+    settled = timezone.now() - settled_after
+    return sum(_close(rows, settled=rows[0].created_at < settled) for rows in pushes.values())
+
+
+def _close(rows: Sequence[RefUpdateIntent], *, settled: bool) -> bool:
+    repository, push_id = rows[0].repository, rows[0].push_id
+    here = repository.git_dir.exists()
+    moved = here and all(_happened(Store(repository.git_dir), row) for row in rows)
+    if not moved and not settled:
+        return False
+    recorded = here and complete(_remembered(rows[0].actor), repository, push_id)
+    log.info("push.reconciled", push_id=str(push_id), repository=repository.full_name, recorded=recorded)
+    if not recorded:
+        void(Intents(push_id))
+    return True
 
 
 def describe(repository: Repository) -> dict[str, Any]:

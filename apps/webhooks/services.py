@@ -65,7 +65,7 @@ def endpoint_create(
         endpoint.url, endpoint.event_types = _checked_url(url), _checked_types(event_types)
         with change(actor=actor, action="webhook.create", namespace_id=namespace.id) as act:
             # The namespace's row is the lock under which endpoints are counted.
-            Namespace.objects.select_for_update().get(id=namespace.id)
+            Namespace.objects.select_for_update(no_key=True).get(id=namespace.id)
             if Endpoint.objects.count() >= MAX_ENDPOINTS:
                 raise Conflict(
                     f"A namespace has at most {MAX_ENDPOINTS} webhooks; delete one first.", code="too_many_webhooks"

@@ -118,15 +118,27 @@ class Home:
 
     def ports(self, names: Iterable[str]) -> dict[str, int]:
         """One free loopback port per name: the one of last time unless somebody else has taken it since."""
-        kept: dict[str, int] = dict(self.services().get("ports", {}))
+        record = self.services()
+        kept: dict[str, int] = dict(record.get("ports", {}))
+        receiver: int = record.get("webhook_receiver_port", 0)
         chosen: dict[str, int] = {}
         for name in names:
-            taken = set(chosen.values()) | {port for other, port in kept.items() if other != name}
+            taken = {receiver, *chosen.values(), *(port for other, port in kept.items() if other != name)}
             port = kept.get(name)
             chosen[name] = port if port and port not in chosen.values() and is_free(port) else free_port(taken)
         if any(kept.get(name) != port for name, port in chosen.items()):
             self.update_services(ports={**kept, **chosen})
         return chosen
+
+    def webhook_receiver_port(self) -> int:
+        """The loopback port on which a local receiver of webhooks may listen; never one of a service of ours.
+
+        Kept even while taken: the one who listens there is the receiver that it is meant for.
+        """
+        record = self.services()
+        ports: dict[str, int] = record.get("ports", {})
+        port: int = record.get("webhook_receiver_port", 0)
+        return port if port and port not in ports.values() else free_port(ports.values())
 
     # --- locks --------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """An S3 server from a wheel (SeaweedFS in one process): blobs behind keys that only this home knows.
 
-Guarantees: every port is on loopback; the bucket exists once `prepare` returned.
+Guarantees: every port is on loopback, and none of those behind the gateway hands out a blob to who has no key; the bucket
+exists once `prepare` returned.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class S3:
         self.attach(ports)
         configuration = self.directory / "identities.json"
         write_private(configuration, json.dumps(self._identities()))
+        # Read from the working directory. The parts behind the gateway know no users: they believe who signs with these.
+        write_private(self.directory / "security.toml", self._security())
         end_leftovers(lambda: processes_in(self.directory), patience=10)
         arguments = [f"-{part}.port={ports[part]}" for part in _PARTS]
         arguments += [f"-{part}.port.grpc={ports[f'{part}_grpc']}" for part in _PARTS]
@@ -111,6 +114,11 @@ class S3:
             "S3_SECRET_ACCESS_KEY": self.home.secret("s3_secret_access_key"),
             "S3_BUCKET": self.bucket,
         }
+
+    def _security(self) -> str:
+        tables = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+        keys = {table: self.home.secret(f"s3_{table.replace('.', '_')}") for table in tables}
+        return "".join(f'[{table}]\nkey = "{key}"\n' for table, key in keys.items())
 
     def _identities(self) -> dict[str, object]:
         keys = {

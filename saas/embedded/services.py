@@ -65,7 +65,8 @@ class EmbeddedServices:
     def relaunch(self, service: Service) -> None:
         """Start one that ended; its clients find it at the same address."""
         service.stop()
-        service.start(self.home.ports(service.port_names))
+        # Not `ports`, which would look for other ones while somebody sits on these.
+        service.start(self.home.services()["ports"])
 
     def advance(self) -> bool:
         """Look once after those that do not answer yet. True when all do. Raises ServiceFailedError."""

@@ -214,8 +214,8 @@ def test_the_runtime_role_cannot_go_around_the_chain(statement: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("table", APPEND_ONLY)
-@pytest.mark.parametrize("statement", ["UPDATE {} SET namespace_id = namespace_id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
-def test_even_the_owner_must_switch_the_triggers_off_first(as_owner: Owner, table: str, statement: str) -> None:
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-        as_owner.execute(statement.format(table))
+def test_even_the_owner_must_switch_the_triggers_off_first(as_owner: Owner) -> None:
+    for table in APPEND_ONLY:
+        for statement in ("UPDATE {} SET namespace_id = namespace_id", "DELETE FROM {}", "TRUNCATE {} CASCADE"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                as_owner.execute(statement.format(table))

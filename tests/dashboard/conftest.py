@@ -20,11 +20,10 @@ from apps.repositories.git.trees import AddFile
 from apps.repositories.models import Repository
 from apps.repositories.services import repository_create
 
-PASSWORD = "correct horse battery"
-
 
 def person(name: str) -> User:
-    return user_create(actor=system(), username=name, email=f"{name}@example.org", password=PASSWORD)
+    """Without a password, whose hash takes its time; browsers are logged in by force."""
+    return user_create(actor=system(), username=name, email=f"{name}@example.org", password=None)
 
 
 def browser_of(user: User | None) -> Client:
@@ -97,11 +96,13 @@ MakeRepository = Callable[..., Repository]
 def make_repository(acme: Namespace, as_alice: Principal) -> MakeRepository:
     def make(name: str = "shapes", kind: str = "dataset", visibility: str = "private", **files: bytes) -> Repository:
         """Files by path; in a keyword, `__` is a slash and `_dot_` a dot."""
-        repository = repository_create(
-            actor=as_alice, namespace=acme, kind=kind, name=name, visibility=visibility
-        )
+        repository = repository_create(actor=as_alice, namespace=acme, kind=kind, name=name, visibility=visibility)
         if files:
-            put(as_alice, repository, {path.replace("__", "/").replace("_dot_", "."): text for path, text in files.items()})
+            put(
+                as_alice,
+                repository,
+                {path.replace("__", "/").replace("_dot_", "."): text for path, text in files.items()},
+            )
         return repository
 
     return make

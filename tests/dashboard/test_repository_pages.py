@@ -99,9 +99,7 @@ def test_text_is_shown_escaped(alices_browser: Client, make_repository: MakeRepo
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in answer
 
 
-def test_a_long_text_is_cut_between_characters(
-    alices_browser: Client, make_repository: MakeRepository
-) -> None:
+def test_a_long_text_is_cut_between_characters(alices_browser: Client, make_repository: MakeRepository) -> None:
     make_repository(long_dot_txt=b"x" + "ü".encode() * browse.MAX_PREVIEW)
     answer = alices_browser.get("/datasets/acme/shapes/blob/main/long.txt")
     assert "Only the beginning is shown" in answer.content.decode()
@@ -142,7 +140,13 @@ def test_a_folder_of_thousands_is_bounded(
 
 def test_what_is_not_there_is_a_page_that_says_so(alices_browser: Client, make_repository: MakeRepository) -> None:
     make_repository(a_dot_txt=b"first")
-    for path in ("tree/nowhere", "tree/main/nothing", "blob/main/nothing.txt", "tree/main/a.txt", "blob/main/../../etc"):
+    for path in (
+        "tree/nowhere",
+        "tree/main/nothing",
+        "blob/main/nothing.txt",
+        "tree/main/a.txt",
+        "blob/main/../../etc",
+    ):
         answer = alices_browser.get(f"/datasets/acme/shapes/{path}")
         assert answer.status_code == 404, path
         assert Page.of(answer.content.decode()).all("h1"), path

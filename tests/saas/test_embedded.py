@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -100,6 +101,17 @@ def test_valkey_lets_nobody_in_without_the_password(servers: Address) -> None:
     port = Home(servers.home).services()["ports"]["valkey"]
     with pytest.raises(redis.AuthenticationError):
         redis.Redis(host=LOOPBACK, port=port, retry=Retry(NoBackoff(), 0)).ping()
+
+
+@pytest.mark.parametrize(("part", "refusal"), [("s3", 403), ("filer", 401)])
+def test_blobs_are_not_handed_out_without_a_key_on_any_port(
+    servers: Address, s3_bucket: str, part: str, refusal: int
+) -> None:
+    port = Home(servers.home).services()["ports"][part]
+    root = f"http://{LOOPBACK}:{port}" + ("/buckets" if part == "filer" else "")
+    for path in (f"/{s3_bucket}/", f"/{s3_bucket}/object"):
+        assert httpx.get(root + path, headers={"Accept": "application/json"}).status_code == refusal
+        assert httpx.put(root + path, content=b"smuggled").status_code == refusal
 
 
 def test_valkey_keeps_its_data_through_a_kill(home: Home) -> None:

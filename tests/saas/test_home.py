@@ -73,6 +73,16 @@ def test_port_that_somebody_else_took_is_replaced_and_the_others_stay(home: Home
     assert after["b"] == before["b"]
 
 
+def test_receivers_port_is_never_one_of_a_service(home: Home) -> None:
+    """What may be posted to from inside must not be our own database."""
+    home.update_services(webhook_receiver_port=home.ports(["postgres"])["postgres"])
+    receiver = home.webhook_receiver_port()
+    assert receiver not in home.services()["ports"].values()
+    home.update_services(webhook_receiver_port=receiver)
+    assert home.webhook_receiver_port() == receiver
+    assert receiver not in home.ports(f"service{number}" for number in range(50)).values()
+
+
 def test_services_file_is_private_and_none_removes_an_entry(home: Home) -> None:
     home.update_services(url="http://127.0.0.1:1", pids={"web": 1})
     home.update_services(url=None)

@@ -127,10 +127,10 @@ def test_killed_supervisor_leaves_no_orphan_and_the_next_start_recovers(fresh_li
     assert (fresh_live.webhook_receiver_port, fresh_live.operator_token) == (port, token)
 
 
-def test_later_start_does_not_lay_out_again(stopped_live: Live) -> None:
-    stopped_live.start()
-    assert "Migrating" not in stopped_live.said()
-    assert not (stopped_live.home.path / "logs" / "migrate.log").exists()
+def test_later_start_does_not_lay_out_again(live: Live) -> None:
+    """`live` begins with the data of a server that has run before."""
+    assert "Migrating" not in live.said()
+    assert not (live.home.path / "logs" / "migrate.log").exists()
 
 
 def test_taken_port_is_an_error_that_says_so(stopped_live: Live) -> None:

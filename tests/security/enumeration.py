@@ -60,4 +60,6 @@ def _methods(view: Callable[..., Any]) -> frozenset[str]:
 def all_keys() -> set[Key]:
     """One key for each route and method; the raw table's routes have their names beside Django's."""
     keys = {Key(found.name, method) for found in django_routes() for method in found.methods}
-    return keys | {Key(route.name, method) for route in raw_routes() for method in route.methods - {"HEAD"} or route.methods}
+    return keys | {
+        Key(route.name, method) for route in raw_routes() for method in route.methods - {"HEAD"} or route.methods
+    }

@@ -70,7 +70,9 @@ def ask(
     return asyncio.run(_send(row.key.method, row.path.format_map(view), cookies=cookies, headers=headers, **sends))
 
 
-async def _send(method: str, path: str, *, cookies: dict[str, str], headers: dict[str, str], **sends: Any) -> httpx.Response:
+async def _send(
+    method: str, path: str, *, cookies: dict[str, str], headers: dict[str, str], **sends: Any
+) -> httpx.Response:
     from saas.asgi import application
 
     transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)

@@ -28,13 +28,17 @@ def batch(operation: str) -> Any:
 def add_to(table: Table) -> None:
     git = "/{ns}/{secret}.git"
     table.add("GET", "git.info_refs", f"{git}/info/refs?service=git-upload-pack", READ, hidden="secret")
-    table.add("GET", "git.info_refs", f"{git}/info/refs?service=git-receive-pack", WRITE, hidden="secret", variant="push")
+    table.add(
+        "GET", "git.info_refs", f"{git}/info/refs?service=git-receive-pack", WRITE, hidden="secret", variant="push"
+    )
     table.add("POST", "git.upload_pack", f"{git}/git-upload-pack", READ, body(FLUSH), hidden="secret")
     table.add("POST", "git.receive_pack", f"{git}/git-receive-pack", WRITE, body(FLUSH), hidden="secret")
     table.add("GET", "resolve", "/{ns}/{secret}/resolve/main/folder/a.txt", READ, hidden="secret")
 
     table.add("POST", "lfs.batch", f"{git}/info/lfs/objects/batch", READ, batch("download"), hidden="secret")
-    table.add("POST", "lfs.batch", f"{git}/info/lfs/objects/batch", WRITE, batch("upload"), hidden="secret", variant="upload")
+    table.add(
+        "POST", "lfs.batch", f"{git}/info/lfs/objects/batch", WRITE, batch("upload"), hidden="secret", variant="upload"
+    )
     table.add("GET POST", "lfs.locks", f"{git}/info/lfs/locks", "404")
     # A signed address needs no log-in, and an address that nobody signed opens nothing to anybody; never 401.
     table.add("PUT", "lfs.upload", "/lfs/upload/bm90LXNpZ25lZA:x:y", "403", body(b"test"))

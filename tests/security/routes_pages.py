@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.security.table import Table
+from tests.security.table import Table, nothing
 
 OWN = "login ok ok ok ok"
 MEMBERS = "404 404 ok ok ok"
@@ -16,7 +16,7 @@ def form(**fields: str) -> Any:
 
 
 def add_to(table: Table) -> None:
-    def page(methods: str, name: str, path: str, outcomes: str, sends: Any = form(), hidden: str = "") -> None:
+    def page(methods: str, name: str, path: str, outcomes: str, sends: Any = nothing, hidden: str = "") -> None:
         table.add(methods, name, path, outcomes, sends, session=True, hidden=hidden)
 
     page("GET", "page-home", "/", "ok")
@@ -24,11 +24,23 @@ def add_to(table: Table) -> None:
     page("GET", "page-tokens", "/settings/tokens", OWN)
     page("POST", "page-tokens", "/settings/tokens", OWN, form(name="{new_name}", role="read", lifetime="7"))
     # The token is the owner's own; nobody else has one of that id.
-    page("POST", "page-token-revoke", "/settings/tokens/{owners_token}/revoke", "login 404 404 404 ok", hidden="owners_token")
+    page(
+        "POST",
+        "page-token-revoke",
+        "/settings/tokens/{owners_token}/revoke",
+        "login 404 404 404 ok",
+        hidden="owners_token",
+    )
 
     page("GET", "page-webhooks", "/settings/webhooks/{ns}", MAINTAINERS)
     page("GET", "page-deliveries", "/settings/webhooks/{ns}/deliveries", MAINTAINERS)
-    page("POST", "page-webhooks", "/settings/webhooks/{ns}", MAINTAINERS, form(url="https://hooks.example.org/{new_name}"))
+    page(
+        "POST",
+        "page-webhooks",
+        "/settings/webhooks/{ns}",
+        MAINTAINERS,
+        form(url="https://hooks.example.org/{new_name}"),
+    )
     for act in ("enable", "delete"):
         path = f"/settings/webhooks/{{ns}}/{{new_endpoint}}/{act}"
         page("POST", f"page-webhook-{act}", path, MAINTAINERS, hidden="new_endpoint")

@@ -41,7 +41,9 @@ def json(**fields: str | int | bool | list[Any] | dict[str, Any]) -> Sends:
     """A JSON body; texts are filled in like addresses."""
 
     def sends(world: World, role: str) -> dict[str, Any]:
-        return {"json": {key: value.format_map(world) if isinstance(value, str) else value for key, value in fields.items()}}
+        return {
+            "json": {key: value.format_map(world) if isinstance(value, str) else value for key, value in fields.items()}
+        }
 
     return sends
 

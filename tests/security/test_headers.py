@@ -67,7 +67,11 @@ def test_pages_are_whole_documents(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("path", "content"),
-    [("page.html", b"<script>alert(1)</script>"), ("image.svg", b"<svg onload='alert(1)'/>"), ("notes.txt", b"<script>")],
+    [
+        ("page.html", b"<script>alert(1)</script>"),
+        ("image.svg", b"<svg onload='alert(1)'/>"),
+        ("notes.txt", b"<script>"),
+    ],
 )
 def test_files_are_handed_out_so_that_no_browser_runs_them(world: World, path: str, content: bytes) -> None:
     from apps.repositories.commits import commit_create

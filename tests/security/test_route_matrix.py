@@ -55,7 +55,7 @@ def test_a_read_token_of_an_owner_changes_nothing(world: World) -> None:
 
 def changes(row: Row) -> bool:
     """Whether the row changes something, or hands out the means to; by what it is for, not by its method."""
-    if row.key.name in {"git.upload_pack"} or row.key.name.endswith("-paths-info"):
+    if row.key.name == "git.upload_pack" or row.key.name.endswith("-paths-info"):
         return False
     if row.key.name == "lfs.batch":
         return "upload" in row.variant
@@ -67,15 +67,28 @@ def test_credentials_that_are_not_valid_never_become_anonymous(world: World) -> 
     token, text = world.further_token("owner", may="write")
     token_revoke(actor=world.owner, token=token)
     # Signed addresses and what is not offered look at no credentials.
-    blind = {"lfs.upload", "lfs.download", "lfs.verify", "lfs.locks", "xet.xorb", "xet.shard", "xet.not_offered", "xet.telemetry"}
+    blind = {
+        "lfs.upload",
+        "lfs.download",
+        "lfs.verify",
+        "lfs.locks",
+        "xet.xorb",
+        "xet.shard",
+        "xet.not_offered",
+        "xet.telemetry",
+    }
     asked = [row for row in TABLE.rows if row.key.name not in blind]
     let_in = [f"{row}: {seen}" for row in asked if (seen := outcome(ask(world, row, "owner", token=text))) != "401"]
     assert let_in == []
 
 
-def test_the_matrix_notices_a_permission_check_that_is_switched_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_matrix_notices_a_permission_check_that_is_switched_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("apps.orgs.policies._allowed", lambda actor, rule, resource: True)
-    rows = [row for row in TABLE.rows if row.key.name in {"page-webhooks", "v1-job-cancel", "resolve", "git.receive_pack"}]
+    rows = [
+        row for row in TABLE.rows if row.key.name in {"page-webhooks", "v1-job-cancel", "resolve", "git.receive_pack"}
+    ]
     noticed = surprises(observe(world, rows))
     assert any("as stranger: expected 404, got ok" in line for line in noticed)
     assert {row.key.name for row in rows} <= {line.split()[1] for line in noticed}

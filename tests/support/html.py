@@ -7,7 +7,19 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 # Attributes that make a browser ask or go somewhere.
-ADDRESSES = {"src", "href", "action", "formaction", "poster", "srcset", "data", "background", "cite", "ping", "manifest"}
+ADDRESSES = {
+    "src",
+    "href",
+    "action",
+    "formaction",
+    "poster",
+    "srcset",
+    "data",
+    "background",
+    "cite",
+    "ping",
+    "manifest",
+}
 
 
 @dataclass
@@ -54,6 +66,11 @@ class Page(HTMLParser):
         """Scripts, styles and handlers within the page itself."""
         found = [f"<{tag}>" for tag, attributes in self.tags if tag in {"script", "style"} and "src" not in attributes]
         found += [
-            f"<{tag} {name}>" for tag, attributes in self.tags for name in attributes if name.startswith("on") or name == "style"
+            f"<{tag} {name}>"
+            for tag, attributes in self.tags
+            for name in attributes
+            if name.startswith("on") or name == "style"
         ]
-        return found + [f"<{tag}>" for tag, _ in self.tags if tag in {"iframe", "object", "embed", "base", "applet", "svg", "math"}]
+        return found + [
+            f"<{tag}>" for tag, _ in self.tags if tag in {"iframe", "object", "embed", "base", "applet", "svg", "math"}
+        ]

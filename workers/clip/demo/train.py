@@ -1,7 +1,8 @@
 """Trains the demo model from nothing and writes everything that is committed: weights, card, curve, pictures.
 
-`python -m workers.clip.demo.train` takes under 15 minutes on 2 cores. The seed is fixed; on one machine with one
-torch release the weights come out the same, on others the scores agree to within about 3 percentage points.
+`python -m workers.clip.demo.train` takes under 15 minutes on 2 idle cores. The seed is fixed: one machine with one torch
+release repeats its losses. Other processors round differently, which grows over the steps; how far scores then move is
+bounded by nothing but the card's intervals.
 """
 
 from __future__ import annotations
