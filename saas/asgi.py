@@ -28,7 +28,7 @@ from django.db import close_old_connections  # noqa: E402
 
 from apps.core import routes  # noqa: E402
 from apps.core.answers import hub_body, hub_headers  # noqa: E402
-from apps.core.errors import AtriumError, MethodNotAllowed, TooLarge  # noqa: E402
+from apps.core.errors import AtriumError, BadInput, MethodNotAllowed, TooLarge  # noqa: E402
 from apps.core.middleware import request_id_from  # noqa: E402
 
 log = structlog.get_logger("atrium.request")
@@ -38,9 +38,12 @@ MAX_DJANGO_BODY = 128 * 1024 * 1024
 
 
 def literal_slash_path(raw_path: bytes) -> str:
-    """The percent-decoded path in which an encoded slash stays `%2F`."""
+    """The percent-decoded path in which an encoded slash stays `%2F` and an encoded percent sign `%25`.
+
+    Whoever takes a revision or a file's path from it decodes those two, so that nothing is decoded twice.
+    """
     text = raw_path.split(b"?", 1)[0].decode("ascii", "replace")
-    return unquote(text.replace("%2F", "%252F").replace("%2f", "%252F"))
+    return unquote(text.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252F"))
 
 
 class Sender:
@@ -112,10 +115,10 @@ async def run_raw(
 
 async def run_django(scope: routes.Scope, receive: routes.Receive, send: routes.Send) -> None:
     """Django spools a whole body to disk before it looks at it, so a body that is too large is refused before."""
+    too_large = TooLarge(f"The body is larger than {MAX_DJANGO_BODY} bytes.")
     length = dict(scope["headers"]).get(b"content-length", b"0")
     if length.isdigit() and int(length) > MAX_DJANGO_BODY:
-        sender = Sender(send, request_id_from(None, None))
-        await answer_error(TooLarge(f"The body is larger than {MAX_DJANGO_BODY} bytes."), sender, head=False)
+        await answer_error(too_large, Sender(send, request_id_from(None, None)), head=False)
         return
     received = 0
 
@@ -126,6 +129,8 @@ async def run_django(scope: routes.Scope, receive: routes.Receive, send: routes.
         return message if received <= MAX_DJANGO_BODY else {"type": "http.disconnect"}
 
     await django_application(dict(scope), bounded, send)  # type: ignore[arg-type]  # ASGI's own looser types
+    if received > MAX_DJANGO_BODY:
+        await answer_error(too_large, Sender(send, request_id_from(None, None)), head=False)
 
 
 async def lifespan(receive: routes.Receive, send: routes.Send) -> None:
@@ -151,6 +156,12 @@ async def application(scope: routes.Scope, receive: routes.Receive, send: routes
 async def dispatch(scope: routes.Scope, receive: routes.Receive, send: routes.Send) -> None:
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     scope = {**scope, "path": literal_slash_path(raw_path)}
+    if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+        sender = Sender(send, request_id_from(None, None))
+        await answer_error(
+            BadInput("An address must not hold NUL.", code="bad_address"), sender, head=scope["method"] == "HEAD"
+        )
+        return
     hits = routes.match(scope["path"])
     if hits:
         await run_raw(hits, scope, receive, send)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 
@@ -30,8 +32,14 @@ ATRIUM_ENCRYPTION_KEYS: str = env.str("ATRIUM_ENCRYPTION_KEYS", default="") or _
 
 DEBUG = False
 _loopback = ATRIUM_HOST in {"127.0.0.1", "::1", "localhost"}
+# Links in mails are built from the Host header, so only names that are ours are answered; others come with ATRIUM_PUBLIC_URLS.
 ALLOWED_HOSTS: list[str] = env.list(
-    "ATRIUM_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", ".localhost"] if _loopback else ["*"]
+    "ATRIUM_ALLOWED_HOSTS",
+    default=[
+        *("127.0.0.1", "localhost", "[::1]", ".localhost"),
+        *([] if _loopback else [ATRIUM_HOST, socket.gethostname()]),
+        *(host for url in ATRIUM_PUBLIC_URLS if (host := urlsplit(url).hostname)),
+    ],
 )
 CSRF_TRUSTED_ORIGINS = [url for url in ATRIUM_PUBLIC_URLS if url.startswith("https://")]
 _https = bool(ATRIUM_PUBLIC_URLS) and all(url.startswith("https://") for url in ATRIUM_PUBLIC_URLS)
@@ -201,7 +209,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.rest.PrincipalAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.rest.StorableJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apps.core.rest.exception_handler",
     "UNAUTHENTICATED_USER": None,

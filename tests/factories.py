@@ -24,9 +24,7 @@ PASSWORD = "correct horse battery"
 
 def make_user(username: str = "alice", *, password: str | None = None, **fields: Any) -> User:
     """A person with a personal namespace; without a password unless one is given, because hashing takes its time."""
-    return user_create(
-        actor=system(), username=username, email=f"{username}@example.org", password=password, **fields
-    )
+    return user_create(actor=system(), username=username, email=f"{username}@example.org", password=password, **fields)
 
 
 def personal(user: User) -> Namespace:
@@ -82,7 +80,12 @@ def make_repository(
 ) -> Repository:
     """The row alone, without git; for what is about rights."""
     repository = Repository(
-        namespace=namespace, kind="model", name=name, name_key=name.casefold(), visibility=visibility, created_by=created_by
+        namespace=namespace,
+        kind="model",
+        name=name,
+        name_key=name.casefold(),
+        visibility=visibility,
+        created_by=created_by,
     )
     repository.save(force_insert=True)
     return repository

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from apps.core.errors import AtriumError, BadInput, TooLarge
 from apps.core.routes import Receive, Scope, Send
+from apps.core.text import require_storable
 
 
 class ClientGone(Exception):
@@ -61,11 +62,11 @@ async def json_of(receive: Receive, *, limit: int) -> Any:
     """Raises BadInput for what is not a JSON object."""
     try:
         value = json.loads(await body_of(receive, limit=limit))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput("The body is not JSON.", code="malformed") from error
     if not isinstance(value, dict):
         raise BadInput("The body must be a JSON object.", code="malformed")
-    return value
+    return require_storable(value)
 
 
 async def without_blocking(content: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,10 +8,22 @@ from typing import Any
 from django.http import HttpResponse
 from pydantic import ValidationError as SpecError
 from rest_framework import exceptions
+from rest_framework.parsers import JSONParser
 
 from apps.core.answers import problem_response
 from apps.core.errors import AtriumError, BadInput, Forbidden, MethodNotAllowed
 from apps.core.middleware import as_atrium_error
+from apps.core.text import require_storable
+
+
+class StorableJSONParser(JSONParser):
+    """JSON whose texts can all be stored."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return require_storable(super().parse(stream, media_type, parser_context))
+        except RecursionError as error:
+            raise BadInput("The body is nested too deeply.", code="malformed") from error
 
 
 def from_pydantic(error: SpecError, *, code: str = "bad_input") -> BadInput:

@@ -24,5 +24,5 @@ def sweep_outbox() -> None:
     for event_id in events.waiting(limit=SWEEP_LIMIT):
         try:
             events.dispatch(event_id)
-        except Exception:  # noqa: BLE001  (a defect of one consumer; the log has it, the next sweep tries again)
+        except Exception:
             log.exception("outbox.dispatch_failed", event_id=str(event_id))

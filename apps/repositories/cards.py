@@ -71,8 +71,8 @@ def parse(text: str) -> dict[str, Any]:
         raise BadCard(f"The card's metadata is longer than {MAX_YAML} characters.")
     try:
         data = yaml.load(front, Loader=_Loader)  # noqa: S506  (a subclass of SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadCard(f"The card's metadata is not valid YAML: {error}") from error
+    except Exception as error:  # whatever a text does to the parser is the text's fault
+        raise BadCard(f"The card's metadata is not valid YAML: {str(error)[:500]}") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -84,16 +84,22 @@ def parse(text: str) -> dict[str, Any]:
 def _json_safe(value: Any) -> Any:
     """Keys as text, no NUL, no infinities: what PostgreSQL's jsonb and every JSON reader take."""
     if isinstance(value, dict):
-        return {str(key).replace("\x00", ""): _json_safe(item) for key, item in value.items()}
+        return {_clean(str(key)): _json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [_json_safe(item) for item in value]
     if isinstance(value, str):
-        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+        return _clean(value)
     if isinstance(value, float) and (value != value or value in {float("inf"), float("-inf")}):
+        return None
+    if isinstance(value, int) and abs(value) >= 1 << 63:
         return None
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)
+    return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _texts(value: Any) -> list[str]:

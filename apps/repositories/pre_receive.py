@@ -15,8 +15,8 @@ from pathlib import Path
 from apps.core.errors import AtriumError, Unprocessable
 from apps.core.principal import Principal
 from apps.repositories.commits import MAX_PLAIN_BYTES
-from apps.repositories.exceptions import BadRef, FileTooLarge
-from apps.repositories.git.paths import check_path, check_ref_name
+from apps.repositories.exceptions import BadPath, BadRef, FileTooLarge
+from apps.repositories.git.paths import MAX_DEPTH, check_path, check_ref_name
 from apps.repositories.git.pointers import MAX_POINTER, Pointer, parse
 from apps.repositories.git.store import ZERO
 from apps.repositories.models import Repository
@@ -24,12 +24,16 @@ from apps.repositories.pushes import Intents, RefUpdate, check_pointers, declare
 
 MAX_REFS = 200
 MAX_NEW_OBJECTS = 500_000
+BATCH = 1000
 _ALLOWED_REFS = re.compile(r"refs/(heads|tags)/(.+)")
 
 
 @dataclass(frozen=True)
-class NewBlob:
+class NewObject:
+    """An object that the push brings; `path` is one at which it stands, or its id where it has none (a tag may point to a blob)."""
+
     oid: str
+    kind: str
     size: int
     path: str
 
@@ -41,10 +45,14 @@ def accept(
     updates = [RefUpdate(ref, old, new) for old, new, ref in lines]
     if len(updates) > MAX_REFS:
         raise BadRef(f"A push moves at most {MAX_REFS} refs; push them in parts.")
+    directory = repository.git_dir
     for update in updates:
         _check_ref(update)
-    blobs = list(_new_blobs(repository.git_dir, updates, environment))
-    _check_blobs(repository.git_dir, blobs, environment, actor, repository)
+        if update.new != ZERO:
+            _check_points_to_commit(directory, update, environment)
+    objects = _new_objects(directory, updates, environment)
+    _check_names(directory, [item for item in objects if item.kind == "tree"], environment)
+    _check_blobs(directory, [item for item in objects if item.kind == "blob"], environment, actor, repository)
     return declare(actor, repository, updates)
 
 
@@ -83,33 +91,58 @@ def _trusted() -> dict[str, str]:
     return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
 
-def _new_blobs(directory: Path, updates: Sequence[RefUpdate], environment: dict[str, str]) -> Iterator[NewBlob]:
-    """Blobs that the push brings, with a path at which each stands. Paths are checked on the way."""
+def _check_points_to_commit(directory: Path, update: RefUpdate, environment: dict[str, str]) -> None:
+    """A tag of a blob or tree would carry what no commit names past every check of commits."""
+    try:
+        _git(directory, environment, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{update.new}^{{commit}}")
+    except Unprocessable as error:
+        raise BadRef(f"{update.ref[:100]!r} must point to a commit.", ref=update.ref[:100]) from error
+
+
+def _new_objects(directory: Path, updates: Sequence[RefUpdate], environment: dict[str, str]) -> list[NewObject]:
+    """Trees and blobs that the push brings."""
     tips = [update.new for update in updates if update.new != ZERO]
     if not tips:
-        return
-    feed = "".join(f"{tip}\n" for tip in tips)
-    listed = _git(directory, environment, "rev-list", "--objects", "--stdin", "--not", "--all", feed=feed.encode())
+        return []
+    feed = "".join(f"{tip}\n" for tip in tips).encode()
+    listed = _git(directory, environment, "rev-list", "--objects", "--stdin", "--not", "--all", feed=feed)
     paths: dict[str, str] = {}
-    for line in listed.decode("utf-8", "surrogateescape").splitlines():
+    for line in listed.decode("utf-8", "replace").split("\n"):
         oid, _, path = line.partition(" ")
-        if path:
-            paths[oid] = path
+        if re.fullmatch(r"[0-9a-f]{40}", oid):
+            paths[oid] = path or oid
     if len(paths) > MAX_NEW_OBJECTS:
         raise FileTooLarge(f"A push brings at most {MAX_NEW_OBJECTS} objects; push in parts.", code="too_many_objects")
     checked = _git(
-        directory, environment, "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", "--buffer",
+        directory,
+        environment,
+        "cat-file",
+        "--batch-check=%(objectname) %(objecttype) %(objectsize)",
+        "--buffer",
         feed="".join(f"{oid}\n" for oid in paths).encode(),
-    )  # fmt: skip
-    for line in checked.decode().splitlines():
-        oid, kind, size = line.split(" ")
-        check_path(paths[oid])
-        if kind == "blob":
-            yield NewBlob(oid, int(size), paths[oid])
+    )
+    rows = (line.split(" ") for line in checked.decode().splitlines())
+    return [NewObject(oid, kind, int(size), paths[oid]) for oid, kind, size in rows]
+
+
+def _check_names(directory: Path, trees: Sequence[NewObject], environment: dict[str, str]) -> None:
+    """Every name in every new tree: a listing of objects names each only once, the trees name them all."""
+    for tree in trees:
+        if tree.path.count("/") >= MAX_DEPTH:
+            raise BadPath(f"A path has at most {MAX_DEPTH} parts.", path=tree.path[:80])
+    for _, content in _contents(directory, trees, environment):
+        position = 0
+        while position < len(content):
+            space, end = content.index(b" ", position), content.index(b"\0", position)
+            try:
+                check_path(content[space + 1 : end].decode())
+            except UnicodeDecodeError as error:
+                raise BadPath("A path must be valid UTF-8.") from error
+            position = end + 1 + 20
 
 
 def _check_blobs(
-    directory: Path, blobs: Sequence[NewBlob], environment: dict[str, str], actor: Principal, repository: Repository
+    directory: Path, blobs: Sequence[NewObject], environment: dict[str, str], actor: Principal, repository: Repository
 ) -> None:
     large = [blob for blob in blobs if blob.size > MAX_PLAIN_BYTES]
     if large:
@@ -124,18 +157,28 @@ def _check_blobs(
         check_pointers(actor, repository, pointers)
 
 
-def _pointers(directory: Path, blobs: Sequence[NewBlob], environment: dict[str, str]) -> Iterator[tuple[str, Pointer]]:
-    """(path, pointer) of the small blobs that are LFS pointers, by one `cat-file --batch`."""
-    if not blobs:
-        return
-    content = _git(directory, environment, "cat-file", "--batch", feed="".join(f"{b.oid}\n" for b in blobs).encode())
-    position = 0
-    for blob in blobs:
-        end = content.index(b"\n", position)
-        start, position = end + 1, end + 1 + blob.size + 1
-        pointer = parse(content[start : start + blob.size])
+def _pointers(
+    directory: Path, blobs: Sequence[NewObject], environment: dict[str, str]
+) -> Iterator[tuple[str, Pointer]]:
+    """(path, pointer) of the small blobs that are LFS pointers."""
+    for blob, content in _contents(directory, blobs, environment):
+        pointer = parse(content)
         if pointer is not None:
             yield blob.path, pointer
+
+
+def _contents(
+    directory: Path, objects: Sequence[NewObject], environment: dict[str, str]
+) -> Iterator[tuple[NewObject, bytes]]:
+    """Objects with their content, a batch of them by each `cat-file --batch`."""
+    for begin in range(0, len(objects), BATCH):
+        batch = objects[begin : begin + BATCH]
+        feed = "".join(f"{item.oid}\n" for item in batch).encode()
+        answer, position = _git(directory, environment, "cat-file", "--batch", feed=feed), 0
+        for item in batch:
+            start = answer.index(b"\n", position) + 1
+            position = start + item.size + 1
+            yield item, answer[start : start + item.size]
 
 
 def verdict(error: AtriumError) -> str:

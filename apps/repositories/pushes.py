@@ -144,7 +144,13 @@ def reconcile(*, settled_after: timedelta = SETTLED_AFTER) -> int:
     for row in pending.select_related("repository__namespace")[:500]:
         pushes.setdefault(row.push_id, []).append(row)
     settled = timezone.now() - settled_after
-    return sum(_close(rows, settled=rows[0].created_at < settled) for rows in pushes.values())
+    closed = 0
+    for push_id, rows in pushes.items():
+        try:
+            closed += _close(rows, settled=rows[0].created_at < settled)
+        except Exception:  # one push that cannot be read must not keep the others waiting
+            log.exception("push.reconcile_failed", push_id=str(push_id))
+    return closed
 
 
 def _close(rows: Sequence[RefUpdateIntent], *, settled: bool) -> bool:

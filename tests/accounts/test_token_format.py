@@ -41,7 +41,9 @@ def test_other_texts_are_no_tokens(text: str) -> None:
     assert not is_well_formed(text)
 
 
-@pytest.mark.parametrize("change", [str.upper, str.lower, lambda t: t + "\n", lambda t: " " + t, lambda t: t[:-1], lambda t: t * 2])
+@pytest.mark.parametrize(
+    "change", [str.upper, str.lower, lambda t: t + "\n", lambda t: " " + t, lambda t: t[:-1], lambda t: t * 2]
+)
 def test_near_misses_are_no_tokens(change: Any) -> None:
     assert not is_well_formed(change(GENERATED))
 

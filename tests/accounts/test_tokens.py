@@ -221,7 +221,10 @@ def test_a_person_sees_only_his_own_living_tokens(alice: User, charlie: User) ->
         assert list(tokens_of(principal_of(alice))) == [mine]
     assert token_of(actor=principal_of(alice), token_id=mine.id) == mine
     for actor, token in ((alice, theirs), (charlie, mine)):
-        assert code_of(lambda actor=actor, token=token: token_of(actor=principal_of(actor), token_id=token.id))[0] is NotFound
+        assert (
+            code_of(lambda actor=actor, token=token: token_of(actor=principal_of(actor), token_id=token.id))[0]
+            is NotFound
+        )
     assert code_of(lambda: token_of(actor=anonymous(), token_id=mine.id))[0] is NotAuthenticated
 
 

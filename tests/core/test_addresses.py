@@ -86,7 +86,9 @@ def test_every_range_of_the_table_has_an_example_here() -> None:
         ("127.0.0.1/32:9000", "::ffff:127.0.0.1", 9000, False),
     ],
 )
-def test_the_operator_opens_addresses_with_ports(settings: object, entry: str, address: str, port: int, allowed: bool) -> None:
+def test_the_operator_opens_addresses_with_ports(
+    settings: object, entry: str, address: str, port: int, allowed: bool
+) -> None:
     settings.ATRIUM_SAFE_HTTP_ALLOW = [entry]  # type: ignore[attr-defined]
     assert is_allowed(ip_address(address), port) is allowed
 

@@ -59,7 +59,11 @@ def test_hub_headers_choose_the_clients_exception() -> None:
 
 @pytest.mark.parametrize(
     ("path", "content_type"),
-    [("/api/v1/x", "application/problem+json"), ("/api/models/x", "application/json"), ("/x", "text/html; charset=utf-8")],
+    [
+        ("/api/v1/x", "application/problem+json"),
+        ("/api/models/x", "application/json"),
+        ("/x", "text/html; charset=utf-8"),
+    ],
 )
 @pytest.mark.django_db
 def test_errors_speak_the_dialect_of_the_address(client: Client, path: str, content_type: str) -> None:
@@ -80,7 +84,8 @@ def test_a_host_that_is_not_ours_is_refused_in_dialect(client: Client, path: str
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("path", "content_type"), [("/api/v1/flavours", "application/problem+json"), ("/healthz", "text/html; charset=utf-8")]
+    ("path", "content_type"),
+    [("/api/v1/flavours", "application/problem+json"), ("/healthz", "text/html; charset=utf-8")],
 )
 def test_a_defect_is_answered_in_dialect_and_tells_nothing(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str, content_type: str
@@ -105,7 +110,13 @@ def test_bad_credentials_are_answered_in_dialect_too(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("raised", "status"),
-    [(Http404(), 404), (PermissionDenied(), 403), (RequestDataTooBig(), 413), (SuspiciousOperation(), 400), (NotFound(), 404)],
+    [
+        (Http404(), 404),
+        (PermissionDenied(), 403),
+        (RequestDataTooBig(), 413),
+        (SuspiciousOperation(), 400),
+        (NotFound(), 404),
+    ],
 )
 def test_djangos_exceptions_are_in_the_taxonomy(raised: Exception, status: int) -> None:
     known = as_atrium_error(raised)
@@ -159,7 +170,9 @@ def test_a_specifications_errors_name_the_field() -> None:
         ("", "", None),
     ],
 )
-def test_a_request_keeps_an_id_that_is_harmless_in_a_log(header: str | None, trace: str | None, taken: str | None) -> None:
+def test_a_request_keeps_an_id_that_is_harmless_in_a_log(
+    header: str | None, trace: str | None, taken: str | None
+) -> None:
     found = request_id_from(header, trace)
     assert found == taken if taken else re.fullmatch(r"[0-9a-f]{32}", found)
 

@@ -23,7 +23,9 @@ def keep(namespace_id: uuid.UUID = ONE, *, operation: str = "o", key: str = "k",
     return target
 
 
-def ask(namespace_id: uuid.UUID = ONE, *, operation: str = "o", key: str = "k", digest: str = DIGEST) -> uuid.UUID | None:
+def ask(
+    namespace_id: uuid.UUID = ONE, *, operation: str = "o", key: str = "k", digest: str = DIGEST
+) -> uuid.UUID | None:
     return earlier(namespace_id=namespace_id, operation=operation, key=key, digest=digest)
 
 
@@ -92,7 +94,9 @@ def test_a_body_is_the_same_in_any_order() -> None:
     assert body_digest({"b": [1, 2]}) != body_digest({"b": [2, 1]})
 
 
-@pytest.mark.parametrize(("raw", "key"), [(None, None), ("", None), ("k", "k"), ("a b~", "a b~"), ("x" * 255, "x" * 255)])
+@pytest.mark.parametrize(
+    ("raw", "key"), [(None, None), ("", None), ("k", "k"), ("a b~", "a b~"), ("x" * 255, "x" * 255)]
+)
 def test_keys_that_are_taken(raw: str | None, key: str | None) -> None:
     assert checked_key(raw) == key
 

@@ -40,7 +40,8 @@ def test_every_name_of_ours_is_one_for_hub_clients(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["api", "API", "Models", "datasets", "settings", "accounts", "healthz", "v1", "static", "jobs", "oauth", "xet"]
+    "name",
+    ["api", "API", "Models", "datasets", "settings", "accounts", "healthz", "v1", "static", "jobs", "oauth", "xet"],
 )
 def test_reserved_names_are_refused_in_any_case(name: str) -> None:
     with pytest.raises(BadInput) as raised:

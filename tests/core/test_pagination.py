@@ -15,7 +15,10 @@ from apps.core.pagination import decode_cursor, encode_cursor, next_link, pagina
 
 
 def add(count: int) -> list[uuid.UUID]:
-    rows = [OutboxEvent(namespace_id=uuid.UUID(int=7), type="t", payload={}, created_at=timezone.now()) for _ in range(count)]
+    rows = [
+        OutboxEvent(namespace_id=uuid.UUID(int=7), type="t", payload={}, created_at=timezone.now())
+        for _ in range(count)
+    ]
     return [row.id for row in OutboxEvent.objects.bulk_create(rows)]
 
 
@@ -53,7 +56,9 @@ def test_a_page_is_one_query(django_assert_num_queries: Any) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("cursor", ["x", "%%%", "é", "A" * 500, encode_cursor("not a uuid"), encode_cursor("\x00"), "_w"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "%%%", "é", "A" * 500, encode_cursor("not a uuid"), encode_cursor("\x00"), "_w"]
+)
 def test_a_cursor_of_somebody_elses_making_is_refused(cursor: str) -> None:
     with pytest.raises(BadInput) as raised:
         paginate(OutboxEvent.objects.all(), cursor=cursor, limit=5)
@@ -65,7 +70,9 @@ def test_cursors_come_back() -> None:
         assert decode_cursor(encode_cursor(text)) == text
 
 
-@pytest.mark.parametrize(("raw", "limit"), [(None, 50), ("", 50), ("1", 1), ("1000", 1000), ("1001", 1000), ("9" * 40, 1000)])
+@pytest.mark.parametrize(
+    ("raw", "limit"), [(None, 50), ("", 50), ("1", 1), ("1000", 1000), ("1001", 1000), ("9" * 40, 1000)]
+)
 def test_limits_within_reason_are_taken(raw: str | None, limit: int) -> None:
     assert parse_limit(raw) == limit
 
@@ -78,6 +85,8 @@ def test_limits_that_are_no_positive_numbers_are_refused(raw: str) -> None:
 
 
 def test_the_link_to_the_next_page_keeps_the_question() -> None:
-    request = RequestFactory().get("/api/models?search=clip&filter=a&filter=b&cursor=old", headers={"host": "localhost"})
+    request = RequestFactory().get(
+        "/api/models?search=clip&filter=a&filter=b&cursor=old", headers={"host": "localhost"}
+    )
     assert next_link(request, "new") == "http://localhost/api/models?search=clip&filter=a&filter=b&cursor=new"
     assert next_link(request, None) is None

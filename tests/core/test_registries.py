@@ -21,7 +21,12 @@ def test_a_name_is_taken_once() -> None:
         registry.register("one", 2)
     with pytest.raises(LookupError, match="no number named 'two'"):
         registry["two"]
-    assert (registry.get("two"), "one" in registry, list(registry), registry.items()) == (None, True, ["one"], [("one", 1)])
+    assert (registry.get("two"), "one" in registry, list(registry), registry.items()) == (
+        None,
+        True,
+        ["one"],
+        [("one", 1)],
+    )
 
 
 def test_a_gate_is_passed_when_all_who_stand_in_it_agree() -> None:

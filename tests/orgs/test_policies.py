@@ -68,12 +68,15 @@ def rows(table: str) -> list[tuple[str, str, bool]]:
     return [(line[0], who, cell == "yes") for line in lines for who, cell in zip(head[1:], line[1:], strict=True)]
 
 
+SOME = uuid.UUID(int=99)
+
+
 @dataclass
 class Thing:
     """What `can()` looks at."""
 
     namespace_id: uuid.UUID
-    id: uuid.UUID = uuid.UUID(int=99)
+    id: uuid.UUID = SOME
     visibility: str = "private"
     created_by_id: uuid.UUID | None = None
 
@@ -140,10 +143,10 @@ def test_a_job_touches_only_the_repositories_that_it_names(acme: Acme) -> None:
         ("repository.read", reads): True, ("repository.read", writes): True, ("repository.read", other): False,
         ("repository.write", reads): False, ("repository.write", writes): True, ("repository.write", other): False,
     }  # fmt: skip
-    for (action, id), may in expected.items():
-        assert can(job, action, Thing(acme.namespace.id, id=id)) == may, action
+    for (action, target), may in expected.items():
+        assert can(job, action, Thing(acme.namespace.id, id=target)) == may, action
         # Public things that the job does not name are as closed as private ones.
-        assert can(job, action, Thing(acme.namespace.id, id=id, visibility="public")) == may, action
+        assert can(job, action, Thing(acme.namespace.id, id=target, visibility="public")) == may, action
     for action in TABLE:
         if action not in {"repository.read", "repository.write"}:
             assert not can(job, action, Thing(acme.namespace.id, id=writes)), action
@@ -175,11 +178,11 @@ def test_a_change_of_role_counts_from_the_next_request(acme: Acme) -> None:
 
 
 def test_rights_are_loaded_once_a_request(acme: Acme, django_assert_num_queries: Any) -> None:
-    actor = acme.who("alice")
+    actor, owned = acme.who("alice"), {acme.namespace.id, personal(acme.alice).id}
     with django_assert_num_queries(2):
         for _ in range(10):
             can(actor, "repository.read", Thing(acme.namespace.id))
-        assert namespaces_at_least(actor, Relation.OWNER) == {acme.namespace.id, personal(acme.alice).id}
+        assert namespaces_at_least(actor, Relation.OWNER) == owned
 
 
 def test_the_server_itself_may_everything(acme: Acme) -> None:
@@ -204,7 +207,9 @@ REFUSALS: list[tuple[str, Callable[[Acme], Principal], str, str | None, type[Exc
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("actor", "action", "sees", "error", "code"), [row[1:] for row in REFUSALS], ids=[r[0] for r in REFUSALS])
+@pytest.mark.parametrize(
+    ("actor", "action", "sees", "error", "code"), [row[1:] for row in REFUSALS], ids=[r[0] for r in REFUSALS]
+)
 def test_refusals_tell_only_what_may_be_known(
     acme: Acme, actor: Callable[[Acme], Principal], action: str, sees: str | None, error: type[Exception], code: str
 ) -> None:
@@ -215,5 +220,5 @@ def test_refusals_tell_only_what_may_be_known(
 
 def test_who_may_is_not_stopped(acme: Acme) -> None:
     require(acme.who("alice"), "repository.delete", Thing(acme.namespace.id), sees="repository.read")
-    narrow = Narrowing(read=frozenset(), write=frozenset({uuid.UUID(int=99)}))
+    narrow = Narrowing(read=frozenset(), write=frozenset({SOME}))
     require(replace(acme.who("alice"), narrowing=narrow), "repository.write", Thing(acme.namespace.id))

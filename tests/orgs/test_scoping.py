@@ -31,7 +31,12 @@ SHUT_OTHERWISE = {
 @pytest.mark.parametrize("label", sorted(PRIVATE_BY_NATURE))
 def test_a_query_without_a_tenant_raises(label: str) -> None:
     model: Any = apps.get_model(label)
-    for query in (model.objects.all, model.objects.count, lambda: model.objects.filter(pk=uuid.uuid4()), model.objects.first):
+    for query in (
+        model.objects.all,
+        model.objects.count,
+        lambda: model.objects.filter(pk=uuid.uuid4()),
+        model.objects.first,
+    ):
         with pytest.raises(ScopeError):
             list(query())
     with within(uuid.uuid4()):
@@ -43,7 +48,8 @@ def test_every_table_of_a_tenant_was_thought_about() -> None:
     tenants = {
         model._meta.label
         for model in apps.get_models()
-        if model.__module__.startswith(ours) and any(field.name in {"namespace", "namespace_id"} for field in model._meta.fields)
+        if model.__module__.startswith(ours)
+        and any(field.name in {"namespace", "namespace_id"} for field in model._meta.fields)
     }
     assert tenants - PRIVATE_BY_NATURE - SHUT_OTHERWISE == set()
 
@@ -51,7 +57,7 @@ def test_every_table_of_a_tenant_was_thought_about() -> None:
 def test_repositories_are_not_read_without_saying_for_whom(acme: Acme) -> None:
     make_repository(acme.namespace)
     for query in (
-        lambda: Repository.objects.all(), lambda: Repository.objects.get(name="clip"), lambda: Repository.objects.count(),
+        Repository.objects.all, lambda: Repository.objects.get(name="clip"), Repository.objects.count,
         lambda: Repository.objects.filter(name="clip"), lambda: list(Repository.objects.iterator()),
         lambda: Repository.objects.unscoped(reason=""),
     ):  # fmt: skip

@@ -146,9 +146,7 @@ def certificate_for(name: str, directory: Path) -> tuple[Path, ssl.SSLContext]:
     trusted, private = directory / f"{name}.pem", directory / f"{name}.key"
     trusted.write_bytes(issued.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted, private)

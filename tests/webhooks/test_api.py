@@ -27,7 +27,9 @@ def call(client: Client, acme: Acme) -> Callable[..., Any]:
     """`call("POST", path, body, who="alice")` → the answer."""
     tokens: dict[tuple[str, str], dict[str, str]] = {}
 
-    def send(method: str, path: str, body: Any = None, *, who: str | None = "alice", role: str = "write", **headers: str) -> Any:
+    def send(
+        method: str, path: str, body: Any = None, *, who: str | None = "alice", role: str = "write", **headers: str
+    ) -> Any:
         if who and (who, role) not in tokens:
             tokens[who, role] = bearer(getattr(acme, who), role=role)
         return client.generic(
@@ -85,7 +87,9 @@ def test_a_bad_body_is_said_to_be_bad(call: Callable[..., Any], body: Any, code:
 
 
 @pytest.mark.parametrize("who", [None, "charlie", "bob"])
-def test_for_others_there_is_nothing(call: Callable[..., Any], tenant: Namespace, make_endpoint: MakeEndpoint, who: str) -> None:
+def test_for_others_there_is_nothing(
+    call: Callable[..., Any], tenant: Namespace, make_endpoint: MakeEndpoint, who: str
+) -> None:
     endpoint, _ = make_endpoint()
     one = f"{BASE}/{endpoint.external_id}"
     for method, path, body in (
@@ -97,7 +101,9 @@ def test_for_others_there_is_nothing(call: Callable[..., Any], tenant: Namespace
     assert Endpoint.objects.count() == 1
 
 
-def test_a_read_token_may_look_but_not_touch(call: Callable[..., Any], tenant: Namespace, make_endpoint: MakeEndpoint) -> None:
+def test_a_read_token_may_look_but_not_touch(
+    call: Callable[..., Any], tenant: Namespace, make_endpoint: MakeEndpoint
+) -> None:
     endpoint, _ = make_endpoint()
     one = f"{BASE}/{endpoint.external_id}"
     assert call("GET", one, role="read").status_code == 200
@@ -106,7 +112,9 @@ def test_a_read_token_may_look_but_not_touch(call: Callable[..., Any], tenant: N
         assert (refused.status_code, refused.json()["code"]) == (403, "token_is_read_only"), (method, path)
 
 
-def test_no_such_namespace_endpoint_or_delivery(call: Callable[..., Any], tenant: Namespace, make_endpoint: MakeEndpoint) -> None:
+def test_no_such_namespace_endpoint_or_delivery(
+    call: Callable[..., Any], tenant: Namespace, make_endpoint: MakeEndpoint
+) -> None:
     endpoint, _ = make_endpoint()
     for path in (
         "/api/v1/namespaces/nobody/webhooks", "/api/v1/namespaces/%00/webhooks", f"{BASE}/whk_x",
@@ -120,7 +128,12 @@ def test_the_log_shows_every_attempt(call: Callable[..., Any], wire: Callable[..
     deliver.attempt(line.delivery.id)
     log = f"{BASE}/{line.endpoint.external_id}/deliveries"
     (row,) = call("GET", log).json()["items"]
-    assert (row["event_type"], row["state"], row["attempts_made"], row["last_status"]) == ("job.finished", "waiting", 1, 500)
+    assert (row["event_type"], row["state"], row["attempts_made"], row["last_status"]) == (
+        "job.finished",
+        "waiting",
+        1,
+        500,
+    )
     assert row["webhook_id"] == line.peer.requests[0].headers["webhook-id"]
     detail = call("GET", f"{log}/{row['id']}").json()
     assert detail["body"] == line.peer.requests[0].body.decode()

@@ -60,9 +60,10 @@ def test_creating_is_audited_without_secret_and_query(tenant: Namespace, make_en
 )  # fmt: skip
 def test_an_address_that_will_never_be_called_is_refused(acme: Acme, settings: Any, url: str) -> None:
     settings.ATRIUM_SAFE_HTTP_ALLOW = []
-    assert refused(
-        lambda: endpoint_create(actor=acme.who("alice"), namespace=acme.namespace, url=url)
-    ) == (BadInput, "bad_webhook_url")
+    assert refused(lambda: endpoint_create(actor=acme.who("alice"), namespace=acme.namespace, url=url)) == (
+        BadInput,
+        "bad_webhook_url",
+    )
 
 
 def test_an_unknown_type_is_refused_and_types_are_kept_in_order(tenant: Namespace, make_endpoint: MakeEndpoint) -> None:
@@ -112,7 +113,10 @@ def test_changing_is_audited_and_the_same_again_is_nothing(
         "previous_url": "https://hooks.example/atrium",
         "previous_event_types": [],
     }
-    assert refused(lambda: endpoint_update(actor=actor, endpoint=changed, url="nonsense")) == (BadInput, "bad_webhook_url")
+    assert refused(lambda: endpoint_update(actor=actor, endpoint=changed, url="nonsense")) == (
+        BadInput,
+        "bad_webhook_url",
+    )
     assert refused(lambda: endpoint_update(actor=actor, endpoint=changed, event_types=["x"]))[1] == "unknown_event_type"
 
 
@@ -145,9 +149,7 @@ OUTSIDERS: dict[str, Callable[[Acme], Principal]] = {
 
 
 @pytest.mark.parametrize("who", OUTSIDERS)
-def test_for_others_webhooks_do_not_exist(
-    acme: Acme, tenant: Namespace, make_endpoint: MakeEndpoint, who: str
-) -> None:
+def test_for_others_webhooks_do_not_exist(acme: Acme, tenant: Namespace, make_endpoint: MakeEndpoint, who: str) -> None:
     endpoint, _ = make_endpoint()
     actor = OUTSIDERS[who](acme)
     acts: list[Callable[[], Any]] = [
@@ -176,7 +178,10 @@ def test_a_read_token_reads_only(acme: Acme, tenant: Namespace, make_endpoint: M
     who = acme.who("alice")
     reader = Principal(kind=who.kind, user_id=who.user_id, username=who.username, can_write=False)
     assert endpoints_of(reader, tenant).count() == 1
-    assert refused(lambda: endpoint_create(actor=reader, namespace=tenant, url=URL)) == (Forbidden, "token_is_read_only")
+    assert refused(lambda: endpoint_create(actor=reader, namespace=tenant, url=URL)) == (
+        Forbidden,
+        "token_is_read_only",
+    )
 
 
 def test_a_person_has_webhooks_too(acme: Acme) -> None:

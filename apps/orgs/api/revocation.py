@@ -41,4 +41,4 @@ def _credentials(request: HttpRequest) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-revoke.atrium_action = {"POST": "open"}
+revoke.atrium_action = {"POST": "open"}  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.accounts.middleware import principal
 from apps.core.errors import AtriumError, BadInput, MethodNotAllowed, NotAuthenticated
 from apps.core.principal import Principal
+from apps.core.text import require_storable
 from apps.orgs.policies import require
 from apps.repositories.access import KINDS, LoginFirst
 from apps.repositories.exceptions import RepoNotFound
@@ -73,10 +74,11 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(request.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput("The body is not JSON.", code="malformed") from error
     if not isinstance(value, dict):
         raise BadInput("The body must be a JSON object.", code="malformed")
+    require_storable(value)
     return value
 
 

@@ -31,15 +31,20 @@ def _linked(request: HttpRequest, shown: list[dict[str, object]], cursor: str | 
 def tree(request: HttpRequest, type: str, namespace: str, name: str, revision: str, path: str = "") -> HttpResponse:
     _, repository = find(request, type, namespace, name)
     store = Store(repository.git_dir)
-    commit = store.resolve(revision)
+    # The first page pins the commit, so that a listing is of one state however the branch moves on.
+    pinned, _, after = (
+        decode_cursor(request.GET["cursor"]).partition("|") if request.GET.get("cursor") else ("", "", "")
+    )
+    commit = store.resolve(pinned or revision)
+    if after and store.find(commit, after) is None:
+        raise BadInput("The cursor is not one that this server gave out; start without it.", code="bad_cursor")
     expand = flag(request, "expand")
     maximum = EXPANDED_PAGE if expand else TREE_PAGE
     limit = parse_limit(request.GET.get("limit"), default=maximum, maximum=maximum)
-    after = decode_cursor(request.GET["cursor"]) if request.GET.get("cursor") else ""
     found = list(
         islice(store.tree(commit, path.strip("/"), recursive=flag(request, "recursive"), after=after), limit + 1)
     )
-    cursor = encode_cursor(found[limit - 1].path) if len(found) > limit else None
+    cursor = encode_cursor(f"{commit}|{found[limit - 1].path}") if len(found) > limit else None
     return _linked(request, _shown(store, commit, found[:limit], expand=expand), cursor)
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.accounts.middleware import principal
 from apps.core.answers import hub_response
-from apps.core.errors import BadInput, NotAuthenticated
+from apps.core.errors import BadInput, NotAuthenticated, NotSupported
 from apps.core.pagination import decode_cursor, encode_cursor, next_link, parse_limit
 from apps.orgs.scoping import namespace_named
 from apps.orgs.selectors import personal_namespace
@@ -128,7 +128,10 @@ def auth_check_write(request: HttpRequest, type: str, namespace: str, name: str)
 @hub_view(PUT="repository.settings")
 def settings(request: HttpRequest, type: str, namespace: str, name: str) -> HttpResponse:
     actor, repository = find(request, type, namespace, name, "repository.settings")
-    visibility = _visibility(json_body(request))
+    body = json_body(request)
+    if body.get("gated"):
+        raise NotSupported("This server does not offer gated repositories yet.", code="no_gating")
+    visibility = _visibility(body)
     if visibility is not None:
         repository = repository_settings(actor=actor, repository=repository, visibility=visibility)
     return JsonResponse({"visibility": repository.visibility, "private": repository.visibility == "private"})

@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.core.errors import BadInput, NotSupported
+from apps.core.text import require_storable
 from apps.repositories import blobs
 from apps.repositories.api.base import find, flag, hub_view, json_body, origin, text_field
 from apps.repositories.api.patterns import ignored_by, large_by_attributes
@@ -25,7 +26,7 @@ from apps.repositories.git.trees import AddFile, AddLarge, DeleteFile, DeleteFol
 from apps.repositories.models import Repository
 from apps.repositories.signing import STORE_SECONDS, sign_store
 
-MAX_PREUPLOAD = 5000
+MAX_PREUPLOAD = 1000
 MAX_ATTRIBUTES = 256 * 1024
 
 
@@ -138,6 +139,8 @@ def _parse(repository: Repository, body: bytes) -> tuple[dict[str, Any], list[Op
             ) from error
         if not isinstance(value, dict):
             raise BadInput(f"Line {number}: value must be an object.", code="bad_ndjson", line=number)
+        # The content is base64, and is checked as such.
+        require_storable({name: item for name, item in value.items() if name != "content"}, field=f"line {number}")
         if key == "header":
             header = value
         else:
@@ -150,7 +153,7 @@ def _parse(repository: Repository, body: bytes) -> tuple[dict[str, Any], list[Op
 
 
 def _operation(repository: Repository, key: Any, value: dict[str, Any], number: int) -> Operation:
-    path = text_field(value, "path", maximum=10_000) if "\x00" not in str(value.get("path")) else str(value["path"])
+    path = text_field(value, "path", maximum=10_000)
     match key:
         case "file":
             if value.get("encoding", "base64") != "base64":

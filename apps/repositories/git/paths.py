@@ -12,6 +12,7 @@ import unicodedata
 from apps.repositories.exceptions import BadPath, BadRef
 
 MAX_PATH = 4096
+MAX_DEPTH = 100
 MAX_COMPONENT_BYTES = 255
 MAX_REF = 250
 # Characters that HFS+ leaves out when it compares names.
@@ -37,7 +38,10 @@ def check_path(path: str) -> str:
         raise BadPath("A path must not hold control characters.", path=shown)
     if path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
         raise BadPath("A path must be relative and use '/' between its parts.", path=shown)
-    for component in path.split("/"):
+    components = path.split("/")
+    if len(components) > MAX_DEPTH:
+        raise BadPath(f"A path has at most {MAX_DEPTH} parts.", path=shown)
+    for component in components:
         if component in {"", ".", ".."}:
             raise BadPath("A path must not hold empty parts, '.' or '..'.", path=shown)
         if len(component.encode("utf-8", "surrogatepass")) > MAX_COMPONENT_BYTES:

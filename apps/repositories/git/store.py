@@ -16,6 +16,7 @@ from apps.repositories.exceptions import EntryNotFound, RevisionNotFound
 from apps.repositories.git.pointers import MAX_POINTER, Pointer, parse
 
 ZERO = "0" * 40
+LAST_MOMENT = 253_402_300_799  # 9999-12-31T23:59:59Z
 HOOKS = Path(__file__).parent / "hooks"
 
 
@@ -38,6 +39,10 @@ class CommitInfo:
     message: str
     author: str
     date: datetime
+
+
+def _text(raw: bytes) -> str:
+    return raw.replace(b"\x00", b"").decode("utf-8", "replace")
 
 
 def initialise(directory: Path) -> None:
@@ -104,9 +109,10 @@ class Store:
 
     def commit(self, oid: str) -> CommitInfo:
         commit = self.git[oid].peel(pygit2.Commit)
-        title, _, rest = commit.message.partition("\n")
-        date = datetime.fromtimestamp(commit.commit_time, UTC)
-        return CommitInfo(str(commit.id), title, rest.strip("\n"), commit.author.name, date)
+        # Clients write commits too: the declared encoding may not exist, and the date may lie beyond what a calendar holds.
+        title, _, rest = _text(commit.raw_message).partition("\n")
+        date = datetime.fromtimestamp(min(max(commit.commit_time, 0), LAST_MOMENT), UTC)
+        return CommitInfo(str(commit.id), title, rest.strip("\n"), _text(commit.author.raw_name), date)
 
     def history(self, oid: str, *, skip: int, limit: int) -> list[CommitInfo]:
         """Commits from `oid` back, newest first."""
@@ -137,6 +143,8 @@ class Store:
             found = self.git[commit].peel(pygit2.Tree)[path]
         except (KeyError, ValueError, pygit2.GitError) as error:
             raise EntryNotFound(f"Entry not found: {path[:200]}") from error
+        if found.type == ObjectType.COMMIT:
+            raise EntryNotFound(f"{path[:200]} is a submodule; it has no content here")
         return self._entry(path, found)
 
     def find(self, commit: str, path: str) -> Entry | None:

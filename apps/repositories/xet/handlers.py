@@ -22,7 +22,7 @@ from apps.repositories.xet.formats import shard_files
 MAX_XORB = 64 * 1024 * 1024
 # Headers of up to 8,192 chunks come on top of the chunks themselves.
 SLACK = 1024 * 1024
-MAX_SHARD = 64 * 1024 * 1024
+MAX_SHARD = 16 * 1024 * 1024
 GATHER = 2 * 1024 * 1024
 STORE = r"/xet/(?P<repository>[0-9a-f-]{36})"
 
@@ -58,6 +58,11 @@ def _repository(text: str) -> Repository:
 
 async def xorb(scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
     repository = await _open(scope, params)
+    if await sync_to_async(store.has_xorb)(repository, params["hash"]):
+        async for _ in pieces(receive, limit=MAX_XORB + SLACK):
+            pass  # what is there already stays as it is
+        await answer_json(send, 200, {"was_inserted": False})
+        return
     writer = blobs.PartWriter(store.xorb_key(repository, params["hash"]))
     gathered = bytearray()
     try:
@@ -77,7 +82,7 @@ async def xorb(scope: Scope, receive: Receive, send: Send, params: dict[str, str
 
 async def shard(scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
     repository = await _open(scope, params)
-    files = shard_files(await body_of(receive, limit=MAX_SHARD))
+    files = await asyncio.to_thread(shard_files, await body_of(receive, limit=MAX_SHARD))
     for file in files:
         await sync_to_async(store.store_file)(repository, file)
     await answer_json(send, 200, {"result": 1 if files else 0})

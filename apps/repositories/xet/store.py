@@ -16,6 +16,10 @@ def xorb_key(repository: Repository, hash: str) -> str:
     return f"ns/{repository.namespace_id}/xet/{repository.id}/{hash}"
 
 
+def has_xorb(repository: Repository, hash: str) -> bool:
+    return Xorb.objects.filter(repository=repository, hash=hash).exists()
+
+
 def record_xorb(repository: Repository, hash: str, size: int) -> bool:
     """Says that a container lies in S3; False when it did already."""
     _, created = Xorb.objects.get_or_create(repository=repository, hash=hash, defaults={"size": size})
