@@ -38,7 +38,7 @@ ALLOWED_HOSTS: list[str] = env.list(
     default=[
         *("127.0.0.1", "localhost", "[::1]", ".localhost"),
         *([] if _loopback else [ATRIUM_HOST, socket.gethostname()]),
-        *(host for url in ATRIUM_PUBLIC_URLS if (host := urlsplit(url).hostname)),
+        *(host for url in [*ATRIUM_PUBLIC_URLS, ATRIUM_INTERNAL_URL] if (host := urlsplit(url).hostname)),
     ],
 )
 CSRF_TRUSTED_ORIGINS = [url for url in ATRIUM_PUBLIC_URLS if url.startswith("https://")]

@@ -35,7 +35,10 @@ def decode_cursor(cursor: str) -> str:
     """Raises BadInput for what `encode_cursor` did not make."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
+        if "\x00" in text:
+            raise ValueError("NUL")
+        return text
     except (ValueError, binascii.Error) as error:
         raise BadInput(
             "The cursor is not one that this server gave out; start without it.", code="bad_cursor"

@@ -13,12 +13,12 @@ log = structlog.get_logger(__name__)
 SWEEP_LIMIT = 500
 
 
-@shared_task(name="core.dispatch_event", queue="control")
+@shared_task(name="core.dispatch_event")
 def dispatch_event(event_id: str) -> None:
     events.dispatch(uuid.UUID(event_id))
 
 
-@shared_task(name="core.sweep_outbox", queue="control")
+@shared_task(name="core.sweep_outbox")
 def sweep_outbox() -> None:
     """Delivers what waits. An event that a consumer fails on stays, and holds up no other."""
     for event_id in events.waiting(limit=SWEEP_LIMIT):

@@ -7,7 +7,7 @@ from celery import shared_task
 from apps.jobs import leases
 
 
-@shared_task(name="jobs.sweep", queue="control")
+@shared_task(name="jobs.sweep")
 def sweep() -> None:
     """Takes back leases that ran out and sends queued jobs again whose message may be lost."""
     leases.take_back_expired()

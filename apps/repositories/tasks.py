@@ -7,7 +7,7 @@ from celery import shared_task
 from apps.repositories.pushes import reconcile
 
 
-@shared_task(name="repositories.reconcile_refs", queue="control")
+@shared_task(name="repositories.reconcile_refs")
 def reconcile_refs() -> None:
     """Finishes or voids ref updates that a crash left pending."""
     reconcile()

@@ -29,12 +29,12 @@ SCHEDULE = {
 }
 
 
-@shared_task(name="webhooks.deliver", queue="control")
+@shared_task(name="webhooks.deliver")
 def deliver(delivery_id: str) -> None:
     delivering.attempt(uuid.UUID(delivery_id))
 
 
-@shared_task(name="webhooks.sweep_due", queue="control")
+@shared_task(name="webhooks.sweep_due")
 def sweep_due() -> None:
     """Tells workers of every delivery that is due and that they have not been told of lately."""
     now = timezone.now()

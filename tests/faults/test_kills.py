@@ -32,7 +32,9 @@ def server(laid_out: Path) -> Iterator[Live]:
 
 
 def call(server: Live, token: str, method: str, path: str, body: Any = None) -> Any:
-    answer = httpx.request(method, server.base_url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    answer = httpx.request(
+        method, server.base_url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
     assert answer.status_code < 400, f"{answer.text}\n{server.log('web')[-3000:]}"
     return answer.json()
 
@@ -96,7 +98,12 @@ class Clone:
 
     def git(self, *arguments: str, cwd: Path | None = None, check: bool = True) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd or self.directory, env=self.environment, capture_output=True, text=True, timeout=120
+            ["git", *arguments],
+            cwd=cwd or self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -151,7 +158,9 @@ def test_web_killed_in_a_push_neither_loses_it_nor_records_it_twice(server: Live
     assert clone.remote_head() == pushed
 
     def recorded() -> bool:
-        return bool(call(server, token, "GET", "/api/models/alice/notes")["sha"] == pushed and _pushes(server, pushed) == 1)
+        return bool(
+            call(server, token, "GET", "/api/models/alice/notes")["sha"] == pushed and _pushes(server, pushed) == 1
+        )
 
     wait_until(recorded, 60, what="exactly one record of the push")
     clone.git("fsck", "--strict")

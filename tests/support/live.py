@@ -49,7 +49,9 @@ class Live:
         # Inside this test run's directory, whose lock keeps other runs from taking it for abandoned.
         self.home = Home(tempfile.mkdtemp(prefix="live-", dir=os.environ.get(RUN_DIRECTORY)))
         if like is not None:
-            shutil.copytree(like, self.home.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("run", "logs", "*.sock"))
+            shutil.copytree(
+                like, self.home.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("run", "logs", "*.sock")
+            )
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.environment = {
