@@ -29,7 +29,7 @@ from django.db import close_old_connections  # noqa: E402
 from apps.core import routes  # noqa: E402
 from apps.core.answers import hub_body, hub_headers  # noqa: E402
 from apps.core.errors import AtriumError, BadInput, MethodNotAllowed, TooLarge  # noqa: E402
-from apps.core.middleware import request_id_from  # noqa: E402
+from apps.core.middleware import loggable, request_id_from  # noqa: E402
 
 log = structlog.get_logger("atrium.request")
 django_application = get_asgi_application()
@@ -96,7 +96,7 @@ async def run_raw(
                     raise
                 await answer_error(error, sender, head=head)
             except Exception:
-                log.exception("request.failed", path=scope["path"])
+                log.exception("request.failed", path=loggable(scope["path"]))
                 if sender.status is not None:
                     raise
                 await answer_error(AtriumError(), sender, head=head)
@@ -106,7 +106,7 @@ async def run_raw(
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=loggable(scope["path"]),
             status=sender.status,
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )

@@ -22,7 +22,8 @@ ATRIUM_PUBLIC_URLS: list[str] = env.list("ATRIUM_PUBLIC_URLS", default=[])
 # Where workers reach the hub: they read and write repositories over HTTP like everybody else.
 ATRIUM_INTERNAL_URL: str = env.str("ATRIUM_INTERNAL_URL", default=f"http://127.0.0.1:{ATRIUM_PORT}")
 ATRIUM_SAFE_HTTP_ALLOW: list[str] = env.list("ATRIUM_SAFE_HTTP_ALLOW", default=[])
-ATRIUM_RATE_LIMITS: str = env.str("ATRIUM_RATE_LIMITS", default="")
+# Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
+ATRIUM_TRUSTED_PROXIES: list[str] = env.list("ATRIUM_TRUSTED_PROXIES", default=[])
 
 _secrets = Home(ATRIUM_HOME).secrets()
 SECRET_KEY: str = env.str("ATRIUM_SECRET_KEY", default="") or _secrets.secret_key

@@ -38,7 +38,7 @@ def run(lease: Any, token: str) -> int:
     from apps.jobs import leases
     from apps.jobs.exceptions import LeaseLost
     from apps.jobs.kinds import kinds
-    from workers.context import JobContext
+    from workers.context import JobContext, scratch_directory
     from workers.errors import JobError
     from workers.exit_codes import CRASHED, ENDED
 
@@ -47,8 +47,10 @@ def run(lease: Any, token: str) -> int:
         job = leases.job_of(lease)
         kind = kinds[job.kind]
         module, _, function = kind.runner.partition(":")
-        context = JobContext(lease=lease, token=token, spec=kind.spec.model_validate(job.spec), pins=job.pins)
-        result = getattr(importlib.import_module(module), function)(context)
+        spec = kind.spec.model_validate(job.spec)
+        with scratch_directory() as scratch:
+            context = JobContext(lease=lease, token=token, spec=spec, scratch=scratch, pins=job.pins)
+            result = getattr(importlib.import_module(module), function)(context)
         leases.succeed(lease, result)
     except JobError as error:
         leases.write_log(lease, error.message, level="error")

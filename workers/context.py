@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +25,18 @@ from workers.errors import JobError
 PROGRESS_EVERY_SECONDS = 0.5
 
 
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A directory for one attempt; gone afterwards, and what a killed attempt left goes with the next one's start."""
+    root = Path(settings.ATRIUM_HOME) / "cache" / "jobs"
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.iterdir():
+        if not Path(f"/proc/{left.name.partition('-')[0]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=root) as directory:
+        yield Path(directory)
+
+
 @dataclass
 class JobContext:
     """One attempt of a job, seen from its runner.
@@ -30,6 +47,8 @@ class JobContext:
     lease: Lease
     token: str
     spec: BaseModel
+    # A directory of this attempt alone: a shared cache would hand out what its reader may not see any more.
+    scratch: Path
     pins: dict[str, dict[str, str]]
     _reported_at: float = field(default=0.0, repr=False)
 
@@ -59,7 +78,7 @@ class JobContext:
                     allow_patterns=patterns,
                     endpoint=settings.ATRIUM_INTERNAL_URL,
                     token=self.token,
-                    cache_dir=settings.ATRIUM_HOME / "cache" / "hub",
+                    cache_dir=self.scratch / "hub",
                     tqdm_class=None,
                 )
             )
@@ -92,8 +111,9 @@ class JobContext:
 
     def artefact(self, name: str, content: bytes, *, content_type: str) -> None:
         """Leaves a file with the job; the same name again replaces it."""
-        files.write(self.lease.job_id, f"artefacts/{name}", content, content_type=content_type)
         digest = hashlib.sha256(content).hexdigest()
+        # Named by content: a late worker's bytes lie beside those that the row names, never over them.
+        files.write(self.lease.job_id, files.artefact_path(name, digest), content, content_type=content_type)
         leases.record_artefact(self.lease, name=name, content_type=content_type, size=len(content), sha256=digest)
 
     def artefact_json(self, name: str, value: Any) -> bytes:

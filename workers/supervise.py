@@ -47,7 +47,11 @@ def supervise(lease: Lease) -> None:
     # The ticket goes through a pipe: a token does not belong in an environment that /proc shows.
     child.stdin.write(json.dumps(ticket).encode())
     child.stdin.close()
-    stopping = _wait(child, lease, heartbeat)
+    try:
+        stopping = _wait(child, lease, heartbeat)
+    finally:
+        # Whatever went wrong here, nobody computes on for a lease that nobody renews.
+        _end(child)
     _close(lease, child.returncode, stopping=stopping)
 
 

@@ -10,6 +10,11 @@ from apps.core import s3
 CHUNK = 1024 * 1024
 
 
+def artefact_path(name: str, sha256: str) -> str:
+    """Where an artefact lies beneath its job: two attempts that differ do not overwrite each other."""
+    return f"artefacts/{sha256[:16]}/{name}"
+
+
 def _key(job_id: uuid.UUID, path: str) -> str:
     return f"jobs/{job_id}/{path}"
 

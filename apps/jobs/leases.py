@@ -25,6 +25,8 @@ from apps.jobs.exceptions import LeaseLost
 from apps.jobs.models import TRANSITIONS, Job, JobArtefact, JobLogLine, JobState
 from apps.jobs.services import announce_end, flavour_of
 
+# A message may be lost with the broker; sent more often, messages would pile up before a busy worker.
+ANNOUNCE_AGAIN = timedelta(minutes=1)
 TOKEN_LIFETIME = timedelta(days=1)
 ALIVE = (JobState.RUNNING, JobState.CANCELLING)
 MAX_LINE = 2000
@@ -167,9 +169,9 @@ def take_back_expired(*, limit: int = 100) -> int:
                 if job is not None:
                     _requeue(job, reason="worker_lost")
                     moved += 1
-        for job in Job.objects.filter(state=JobState.QUEUED, created_at__lt=now - lease_length()).order_by("id")[
-            :limit
-        ]:
+        waiting = Job.objects.filter(state=JobState.QUEUED, announced_at__lt=now - ANNOUNCE_AGAIN)
+        for job in list(waiting.only("id", "namespace_id", "queue").order_by("announced_at")[:limit]):
+            Job.objects.filter(id=job.id).update(announced_at=now)
             send(job)
     return moved
 
@@ -188,7 +190,7 @@ def _requeue(job: Job, *, reason: str) -> None:
         return
     write_log(lease, f"attempt {job.attempt} was lost ({reason}); the job is queued again", level="warning")
     _move(job, JobState.QUEUED)
-    job.lease_holder, job.lease_until = "", None
+    job.lease_holder, job.lease_until, job.announced_at = "", None, timezone.now()
     job.save()
     job_tokens_revoke(namespace_id=job.namespace_id, job_id=job.id)
     send_after_commit(job)

@@ -64,6 +64,8 @@ class Job(models.Model):
     error = models.JSONField(null=True)
     cost_micro_units = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
+    # When workers were last told of it.
+    announced_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 

@@ -17,7 +17,8 @@ from apps.orgs.scoping import NamespaceResource, namespace_named, within
 def job_list(actor: Principal, namespace: Namespace) -> QuerySet[Job]:
     """A namespace's jobs, for its members. Needs the namespace's scope. Who may not see it gets NotFound."""
     require(actor, "job.read", NamespaceResource(namespace), sees="job.read")
-    return Job.objects.filter(namespace=namespace).select_related("created_by", "namespace", "project")
+    rows = Job.objects.filter(namespace=namespace).select_related("created_by", "namespace", "project")
+    return rows.defer("spec", "result")
 
 
 def job_find(actor: Principal, namespace_name: str, external_id: str) -> Job:

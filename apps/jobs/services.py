@@ -32,6 +32,8 @@ from apps.repositories.selectors import repository_find, revision_commit
 
 log = structlog.get_logger(__name__)
 OPERATION = "job.create"
+# Ten thousand labels of a hundred characters fit; lists and workers read many specifications at a time.
+MAX_SPEC_BYTES = 1_500_000
 
 
 def job_create(
@@ -84,6 +86,8 @@ def _validated(kind: str, spec: dict[str, Any]) -> tuple[JobKind, BaseModel, lis
         )
     try:
         parsed, uploads = job_kind.inline_files(job_kind.spec.model_validate(spec))
+        if len(parsed.model_dump_json()) > MAX_SPEC_BYTES:
+            raise ValueError(f"spec: at most {MAX_SPEC_BYTES} bytes besides the files")
     except ValidationError as error:
         raise from_pydantic(error, code="bad_job_spec") from error
     except ValueError as error:

@@ -5,7 +5,7 @@ A commit without a stated parent is rebuilt on the newest head until its compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -15,6 +15,7 @@ from apps.core.principal import Principal
 from apps.orgs.policies import require
 from apps.repositories.exceptions import BadRef, FileTooLarge, RefExists, RevisionNotFound, StaleParent
 from apps.repositories.git.paths import check_path, check_ref_name
+from apps.repositories.git.pointers import Pointer, parse
 from apps.repositories.git.store import ZERO, Store
 from apps.repositories.git.trees import (
     AddFile,
@@ -91,7 +92,17 @@ def _check(actor: Principal, repository: Repository, operations: Sequence[Operat
                 f"{operation.path!r} has {len(operation.content)} bytes; files over 10 MB are uploaded as large files (LFS).",
                 path=operation.path[:200],
             )
-    check_pointers(actor, repository, {item.path: item.pointer for item in operations if isinstance(item, AddLarge)})
+    check_pointers(actor, repository, {path: pointer for item in operations for path, pointer in _pointer_of(item)})
+
+
+def _pointer_of(operation: Operation) -> Iterator[tuple[str, Pointer]]:
+    """The pointer that an operation writes; a plain file may hold the text of one, and then it is one."""
+    if isinstance(operation, AddLarge):
+        yield operation.path, operation.pointer
+    elif isinstance(operation, AddFile):
+        pointer = parse(operation.content)
+        if pointer is not None:
+            yield operation.path, pointer
 
 
 def _move(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,11 @@ from apps.repositories.pushes import Intents, RefUpdate, check_pointers, declare
 
 MAX_REFS = 200
 MAX_NEW_OBJECTS = 500_000
+MAX_NEW_COMMITS = 100_000
+# Directories may be large and nearly equal, and then come as a small pack: what they unpack to is what counts.
+MAX_TREE_BYTES = 256 * 1024 * 1024
 BATCH = 1000
+BATCH_BYTES = 8 * 1024 * 1024
 _ALLOWED_REFS = re.compile(r"refs/(heads|tags)/(.+)")
 
 
@@ -70,13 +75,7 @@ def _git(directory: Path, environment: dict[str, str], *arguments: str, feed: by
         ["git", "-C", str(directory), *arguments],
         input=feed,
         capture_output=True,
-        env={
-            "PATH": os.environ["PATH"],
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "HOME": "/nonexistent",
-            **_trusted(),
-            **environment,
-        },
+        env=_clean(environment),
         timeout=300,
     )
     if done.returncode:
@@ -86,9 +85,10 @@ def _git(directory: Path, environment: dict[str, str], *arguments: str, feed: by
     return done.stdout
 
 
-def _trusted() -> dict[str, str]:
-    """Our directories are ours, whoever owns their files in a container."""
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+def _clean(environment: dict[str, str]) -> dict[str, str]:
+    """Nothing of ours but the path, and the quarantine's; our directories are trusted, whoever owns their files in a container."""
+    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    return {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", **trusted, **environment}
 
 
 def _check_points_to_commit(directory: Path, update: RefUpdate, environment: dict[str, str]) -> None:
@@ -105,14 +105,13 @@ def _new_objects(directory: Path, updates: Sequence[RefUpdate], environment: dic
     if not tips:
         return []
     feed = "".join(f"{tip}\n" for tip in tips).encode()
-    listed = _git(directory, environment, "rev-list", "--objects", "--stdin", "--not", "--all", feed=feed)
-    paths: dict[str, str] = {}
-    for line in listed.decode("utf-8", "replace").split("\n"):
-        oid, _, path = line.partition(" ")
-        if re.fullmatch(r"[0-9a-f]{40}", oid):
-            paths[oid] = path or oid
-    if len(paths) > MAX_NEW_OBJECTS:
-        raise FileTooLarge(f"A push brings at most {MAX_NEW_OBJECTS} objects; push in parts.", code="too_many_objects")
+    limit = f"--max-count={MAX_NEW_COMMITS}"
+    listed = _git(directory, environment, "rev-list", limit, "--count", "--stdin", "--not", "--all", feed=feed)
+    if int(listed) >= MAX_NEW_COMMITS:
+        raise FileTooLarge(
+            f"A push brings fewer than {MAX_NEW_COMMITS} commits; push in parts.", code="too_many_objects"
+        )
+    paths = _listed(directory, feed, environment)
     checked = _git(
         directory,
         environment,
@@ -125,8 +124,42 @@ def _new_objects(directory: Path, updates: Sequence[RefUpdate], environment: dic
     return [NewObject(oid, kind, int(size), paths[oid]) for oid, kind, size in rows]
 
 
+def _listed(directory: Path, feed: bytes, environment: dict[str, str]) -> dict[str, str]:
+    """Id → path of every new object, read line by line, so that a push of very many small objects is refused before it is held."""
+    paths: dict[str, str] = {}
+    with tempfile.TemporaryFile() as tips:
+        tips.write(feed)
+        tips.seek(0)
+        process = subprocess.Popen(
+            ["git", "-C", str(directory), "rev-list", "--objects", "--stdin", "--not", "--all"],
+            stdin=tips,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_clean(environment),
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                oid, _, path = line.rstrip(b"\n").partition(b" ")
+                if re.fullmatch(rb"[0-9a-f]{40}", oid):
+                    paths[oid.decode()] = path.decode("utf-8", "replace") or oid.decode()
+                if len(paths) > MAX_NEW_OBJECTS:
+                    raise FileTooLarge(
+                        f"A push brings at most {MAX_NEW_OBJECTS} objects; push in parts.", code="too_many_objects"
+                    )
+        finally:
+            process.stdout.close()
+            process.kill()
+            process.wait()
+    return paths
+
+
 def _check_names(directory: Path, trees: Sequence[NewObject], environment: dict[str, str]) -> None:
     """Every name in every new tree: a listing of objects names each only once, the trees name them all."""
+    if sum(tree.size for tree in trees) > MAX_TREE_BYTES:
+        raise FileTooLarge(
+            f"A push brings directories of at most {MAX_TREE_BYTES} bytes in all.", code="too_many_objects"
+        )
     for tree in trees:
         if tree.path.count("/") >= MAX_DEPTH:
             raise BadPath(f"A path has at most {MAX_DEPTH} parts.", path=tree.path[:80])
@@ -171,14 +204,25 @@ def _contents(
     directory: Path, objects: Sequence[NewObject], environment: dict[str, str]
 ) -> Iterator[tuple[NewObject, bytes]]:
     """Objects with their content, a batch of them by each `cat-file --batch`."""
-    for begin in range(0, len(objects), BATCH):
-        batch = objects[begin : begin + BATCH]
+    for batch in _batches(objects):
         feed = "".join(f"{item.oid}\n" for item in batch).encode()
         answer, position = _git(directory, environment, "cat-file", "--batch", feed=feed), 0
         for item in batch:
             start = answer.index(b"\n", position) + 1
             position = start + item.size + 1
             yield item, answer[start : start + item.size]
+
+
+def _batches(objects: Sequence[NewObject]) -> Iterator[list[NewObject]]:
+    """At most a thousand objects, and about 8 MiB, at a time."""
+    batch: list[NewObject] = []
+    for item in objects:
+        if batch and (len(batch) >= BATCH or sum(other.size for other in batch) + item.size > BATCH_BYTES):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 def verdict(error: AtriumError) -> str:

@@ -72,6 +72,9 @@ def _find(actor: Principal, repository: Repository, rest: str) -> tuple[str, Ent
         # Clients remember for this commit that the file is not there.
         error.headers["X-Repo-Commit"] = commit
         raise
+    if entry.lfs and blobs.possessed(repository, [entry.lfs.sha256]).get(entry.lfs.sha256) != entry.lfs.size:
+        # A pointer proves nothing: only what this repository holds is handed out.
+        raise EntryNotFound(f"The large file behind {path[:200]} is not here")
     gates.download(Download(actor, repository, commit, entry))
     return commit, entry, store
 

@@ -16,17 +16,9 @@ from apps.webhooks import deliver as delivering
 from apps.webhooks.models import Delivery, DeliveryState
 
 log = structlog.get_logger(__name__)
-SWEEP_SECONDS = 2.0
 SWEEP_LIMIT = 500
 # A message that nobody took up for so long is taken for lost. Saying it twice does no harm: a delivery is claimed once.
 ANNOUNCE_AGAIN = timedelta(seconds=30)
-SCHEDULE = {
-    "webhooks.sweep_due": {
-        "task": "webhooks.sweep_due",
-        "schedule": SWEEP_SECONDS,
-        "options": {"expires": SWEEP_SECONDS},
-    }
-}
 
 
 @shared_task(name="webhooks.deliver")

@@ -244,6 +244,13 @@ def test_of_a_large_answer_only_the_beginning_is_read(head: bytes) -> None:
     assert (len(sent.body), sent.truncated) == (1000, True)
 
 
+def test_an_answer_without_end_is_cut_off() -> None:
+    peers: list[Peer] = []
+    with listening(drips(peers, HEAD + b"\r\n", b"x" * 1000)) as peer:
+        peers.append(peer)
+        assert post(peer.url(), max_response_bytes=1500).truncated
+
+
 def test_a_compressed_answer_stays_compressed(peer: Peer) -> None:
     with listening(answers(200, b"\x1f\x8b" + bytes(50), Content_Encoding="gzip")) as packed:
         assert post(packed.url()).body.startswith(b"\x1f\x8b")

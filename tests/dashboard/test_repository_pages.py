@@ -9,6 +9,7 @@ from apps.core import gates
 from apps.core.errors import Forbidden
 from apps.core.principal import Principal
 from apps.dashboard import browse
+from apps.repositories import blobs
 from apps.repositories.commits import branch_create, tag_create
 from apps.repositories.git.pointers import Pointer, render
 from tests.dashboard.conftest import MakeRepository, put
@@ -107,8 +108,12 @@ def test_a_long_text_is_cut_between_characters(alices_browser: Client, make_repo
     assert "�" not in answer.content.decode()
 
 
-def test_what_is_not_text_has_no_preview(alices_browser: Client, make_repository: MakeRepository) -> None:
-    make_repository(a_dot_dat=b"\x00\x01", b_dot_dat=b"\xff\xfe\xfa", c_dot_dat=render(Pointer("0" * 64, 5)))
+def test_what_is_not_text_has_no_preview(
+    alices_browser: Client, make_repository: MakeRepository, as_alice: Principal
+) -> None:
+    repository = make_repository(a_dot_dat=b"\x00\x01", b_dot_dat=b"\xff\xfe\xfa")
+    blobs.possess(repository, sha256="0" * 64, size=5)
+    put(as_alice, repository, {"c.dat": render(Pointer("0" * 64, 5))})
     for name in ("a.dat", "b.dat", "c.dat"):
         assert "no preview" in text_of(alices_browser, f"/datasets/acme/shapes/blob/main/{name}")
 

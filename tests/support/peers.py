@@ -71,10 +71,12 @@ def drips(peer: list[Peer], head: bytes, drop: bytes) -> Behaviour:
 
 
 @contextmanager
-def listening(behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Peer]:
-    """A peer on a free port, each connection in a thread of its own."""
+def listening(
+    behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[Peer]:
+    """A peer on a free port unless one is given, each connection in a thread of its own."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as server:
+    with socket.create_server((host, port), family=family) as server:
         peer = Peer(server.getsockname()[1])
         acceptor = threading.Thread(target=_accept, args=(server, peer, behave, tls), daemon=True)
         acceptor.start()

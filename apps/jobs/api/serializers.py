@@ -40,6 +40,15 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         )  # fmt: skip
 
 
+class JobSummarySerializer(JobSerializer):
+    """A job in a list: without its specification and result, which may be large."""
+
+    class Meta(JobSerializer.Meta):
+        fields = tuple(  # type: ignore[assignment]
+            name for name in JobSerializer.Meta.fields if name not in {"spec", "result"}
+        )
+
+
 class LogLineSerializer(serializers.ModelSerializer[JobLogLine]):
     number = serializers.IntegerField(source="id")
 

@@ -15,7 +15,13 @@ from apps.core.errors import BadInput
 from apps.core.http import without_blocking
 from apps.core.pagination import paginate, parse_limit
 from apps.jobs import files
-from apps.jobs.api.serializers import ArtefactSerializer, JobCreateSerializer, JobSerializer, LogLineSerializer
+from apps.jobs.api.serializers import (
+    ArtefactSerializer,
+    JobCreateSerializer,
+    JobSerializer,
+    JobSummarySerializer,
+    LogLineSerializer,
+)
 from apps.jobs.models import JobArtefact
 from apps.jobs.selectors import artefact_find, job_find, job_list, log_lines
 from apps.jobs.services import job_cancel, job_create
@@ -32,7 +38,7 @@ class JobList(APIView):
         operation_id="jobs_list",
         parameters=PAGE_PARAMETERS,
         responses=inline_serializer(
-            "JobPage", {"items": JobSerializer(many=True), "next_cursor": serializers.CharField(allow_null=True)}
+            "JobPage", {"items": JobSummarySerializer(many=True), "next_cursor": serializers.CharField(allow_null=True)}
         ),
     )
     def get(self, request: Request, namespace: str) -> Response:
@@ -42,7 +48,9 @@ class JobList(APIView):
             page = paginate(
                 rows, cursor=request.GET.get("cursor"), limit=parse_limit(request.GET.get("limit"), maximum=100)
             )
-            return Response({"items": JobSerializer(page.items, many=True).data, "next_cursor": page.next_cursor})
+            return Response(
+                {"items": JobSummarySerializer(page.items, many=True).data, "next_cursor": page.next_cursor}
+            )
 
     @extend_schema(
         operation_id="jobs_create",
@@ -115,7 +123,7 @@ class JobArtefactDownload(APIView):
         job = job_find(caller(request), namespace, job_id)
         with within(job.namespace_id):
             artefact = artefact_find(job, name)
-        content = without_blocking(files.read(job.id, f"artefacts/{artefact.name}"))
+        content = without_blocking(files.read(job.id, files.artefact_path(artefact.name, artefact.sha256)))
         response = StreamingHttpResponse(content, content_type=artefact.content_type)
         response["Content-Length"] = str(artefact.size)
         response["Content-Disposition"] = f'attachment; filename="{artefact.name}"'

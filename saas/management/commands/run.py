@@ -50,7 +50,8 @@ class Command(BaseCommand):
             access_log=False,
             server_header=False,
             # Who may set X-Forwarded-*: nobody, unless the operator names a proxy.
-            proxy_headers=False,
+            proxy_headers=bool(settings.ATRIUM_TRUSTED_PROXIES),
+            forwarded_allow_ips=settings.ATRIUM_TRUSTED_PROXIES or None,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
 
