@@ -18,7 +18,7 @@ from apps.repositories.selectors import repository_find
 
 KINDS = {"": "model", "models": "model", "datasets": "dataset", "spaces": "space"}
 # The beginning of every raw route of a repository.
-REPOSITORY = r"/(?:(?P<type>datasets|spaces)/)?(?P<namespace>[^/]+)/(?P<name>[^/]+?)"
+REPOSITORY = r"/(?!(?:api|xet)/)(?:(?P<type>datasets|spaces)/)?(?P<namespace>[^/]+)/(?P<name>[^/]+?)"
 
 
 class LoginFirst(NotAuthenticated):

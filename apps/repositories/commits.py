@@ -5,7 +5,7 @@ A commit without a stated parent is rebuilt on the newest head until its compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -28,7 +28,7 @@ from apps.repositories.git.trees import (
     write_tag,
 )
 from apps.repositories.models import Repository
-from apps.repositories.pushes import RefUpdate, check_pointers, complete, declare, void
+from apps.repositories.pushes import RefUpdate, Underway, check_pointers, complete, declare, underway, void
 from apps.repositories.services import author_of
 
 MAX_PLAIN_BYTES = 10 * 1024 * 1024
@@ -60,7 +60,7 @@ def commit_create(
     Forbidden. Nothing is written when it raises.
     """
     require(actor, "repository.write", repository, sees="repository.read")
-    _check(actor, repository, operations)
+    adopts = _check(actor, repository, operations)
     store = Store(repository.git_dir)
     ref = f"refs/heads/{branch.removeprefix('refs/heads/')}"
     message = f"{summary.strip() or 'Update'}\n\n{description.strip()}".strip() + "\n"
@@ -70,7 +70,7 @@ def commit_create(
         head = store.ref(ref)
         if head is None:
             raise RevisionNotFound(f"Invalid rev id: {branch[:200]}")
-        if parent_commit is not None and parent_commit != head:
+        if parent_commit is not None and not head.startswith(parent_commit):
             raise StaleParent()
         tree = build_tree(store, head, operations)
         if tree == store.tree_of(head):
@@ -79,10 +79,11 @@ def commit_create(
             store, tree=tree, parents=[head], message=message, author=name, email=email, at=timezone.now()
         )
 
-    return _move(actor, repository, store, ref, attempt)
+    return _move(actor, repository, store, ref, attempt, adopts)
 
 
-def _check(actor: Principal, repository: Repository, operations: Sequence[Operation]) -> None:
+def _check(actor: Principal, repository: Repository, operations: Sequence[Operation]) -> set[str]:
+    """What the commit adopts: SHA-256s of large files that another repository of the namespace holds."""
     if len(operations) > MAX_OPERATIONS:
         raise FileTooLarge(f"A commit has at most {MAX_OPERATIONS} operations; split it.", code="too_many_operations")
     for operation in operations:
@@ -92,7 +93,9 @@ def _check(actor: Principal, repository: Repository, operations: Sequence[Operat
                 f"{operation.path!r} has {len(operation.content)} bytes; files over 10 MB are uploaded as large files (LFS).",
                 path=operation.path[:200],
             )
-    check_pointers(actor, repository, {path: pointer for item in operations for path, pointer in _pointer_of(item)})
+    return check_pointers(
+        actor, repository, {path: pointer for item in operations for path, pointer in _pointer_of(item)}
+    )
 
 
 def _pointer_of(operation: Operation) -> Iterator[tuple[str, Pointer]]:
@@ -106,22 +109,43 @@ def _pointer_of(operation: Operation) -> Iterator[tuple[str, Pointer]]:
 
 
 def _move(
-    actor: Principal, repository: Repository, store: Store, ref: str, attempt: Callable[[], tuple[str, str]]
+    actor: Principal,
+    repository: Repository,
+    store: Store,
+    ref: str,
+    attempt: Callable[[], tuple[str, str]],
+    adopts: Collection[str],
 ) -> Committed:
     """Intent, compare-and-swap, record; again from the newest head when somebody was faster."""
     for _ in range(RETRIES):
         old, new = attempt()
         if old == new:
             return Committed(old, changed=False)
-        intents = declare(actor, repository, [RefUpdate(ref, old, new)])
         try:
-            move_ref(store, ref, old=old, new=new)
+            with underway() as push:
+                _swap(actor, repository, store, RefUpdate(ref, old, new), push, adopts)
         except RefMoved:
-            void(intents)
             continue
-        complete(actor, repository, intents.push_id)
         return Committed(new, changed=True)
     raise Conflict("Too many commits race for this branch; try again.", code="branch_busy")
+
+
+def _swap(
+    actor: Principal,
+    repository: Repository,
+    store: Store,
+    update: RefUpdate,
+    push: Underway,
+    adopts: Collection[str] = (),
+) -> None:
+    """One ref's whole move. Raises RefMoved, and then nothing is recorded."""
+    declare(actor, repository, [update], push_id=push.id, adopts=adopts)
+    try:
+        move_ref(store, update.ref, old=update.old, new=update.new, keep_open=push.lock)
+    except RefMoved:
+        void(push.id)
+        raise
+    complete(actor, repository, push.id, moved={update.ref})
 
 
 def _point(actor: Principal, repository: Repository, store: Store, ref: str, new: str) -> None:
@@ -131,15 +155,13 @@ def _point(actor: Principal, repository: Repository, store: Store, ref: str, new
         raise RefExists(f"Reference {ref.split('/', 2)[2]!r} already exists.", ref=ref)
     if new == ZERO and old == ZERO:
         raise RevisionNotFound(f"Reference {ref.split('/', 2)[2]!r} does not exist.")
-    intents = declare(actor, repository, [RefUpdate(ref, old, new)])
     try:
-        move_ref(store, ref, old=old, new=new)
+        with underway() as push:
+            _swap(actor, repository, store, RefUpdate(ref, old, new), push)
     except RefMoved as error:
-        void(intents)
         raise RefExists(
             f"{ref} was changed by somebody else, or its name collides with another ref.", ref=ref
         ) from error
-    complete(actor, repository, intents.push_id)
 
 
 def branch_create(*, actor: Principal, repository: Repository, branch: str, start: str | None = None) -> None:

@@ -113,7 +113,7 @@ class IntentState(models.TextChoices):
 class RefUpdateIntent(models.Model):
     """A ref that is about to move: written and committed before git moves it, closed by the change that records the push.
 
-    A reconciler finishes or voids what a crash left pending, by looking at where the ref stands.
+    A reconciler finishes or voids what a crash left pending, by looking at where the ref stands and what was made of it since.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -126,10 +126,12 @@ class RefUpdateIntent(models.Model):
     actor = models.JSONField()
     state = models.CharField(max_length=8, choices=IntentState.choices, default=IntentState.PENDING)
     created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["created_at"], name="intent_pending", condition=models.Q(state="pending"))
+            models.Index(fields=["repository", "ref", "created_at"], name="intent_by_ref"),
+            models.Index(fields=["created_at"], name="intent_pending", condition=models.Q(state="pending")),
         ]
 
 

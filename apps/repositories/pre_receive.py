@@ -5,23 +5,24 @@ The new objects lie in git's quarantine; they are read there by the git binary w
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.core.errors import AtriumError, Unprocessable
+from apps.core.errors import AtriumError, Conflict, Unprocessable
 from apps.core.principal import Principal
 from apps.repositories.commits import MAX_PLAIN_BYTES
 from apps.repositories.exceptions import BadPath, BadRef, FileTooLarge
 from apps.repositories.git.paths import MAX_DEPTH, check_path, check_ref_name
 from apps.repositories.git.pointers import MAX_POINTER, Pointer, parse
-from apps.repositories.git.store import ZERO
+from apps.repositories.git.store import ZERO, clean_environment
+from apps.repositories.git.trees import RefMoved
 from apps.repositories.models import Repository
-from apps.repositories.pushes import Intents, RefUpdate, check_pointers, declare
+from apps.repositories.pushes import RefUpdate, check_pointers, declare
 
 MAX_REFS = 200
 MAX_NEW_OBJECTS = 500_000
@@ -44,8 +45,12 @@ class NewObject:
 
 
 def accept(
-    actor: Principal, repository: Repository, lines: Sequence[Sequence[str]], environment: dict[str, str]
-) -> Intents:
+    actor: Principal,
+    repository: Repository,
+    lines: Sequence[Sequence[str]],
+    environment: dict[str, str],
+    push_id: uuid.UUID,
+) -> None:
     """Commits the intents of a push that may happen; raises an AtriumError that says what to do about one that may not."""
     updates = [RefUpdate(ref, old, new) for old, new, ref in lines]
     if len(updates) > MAX_REFS:
@@ -57,8 +62,11 @@ def accept(
             _check_points_to_commit(directory, update, environment)
     objects = _new_objects(directory, updates, environment)
     _check_names(directory, [item for item in objects if item.kind == "tree"], environment)
-    _check_blobs(directory, [item for item in objects if item.kind == "blob"], environment, actor, repository)
-    return declare(actor, repository, updates)
+    adopts = _check_blobs(directory, [item for item in objects if item.kind == "blob"], environment, actor, repository)
+    try:
+        declare(actor, repository, updates, push_id=push_id, adopts=adopts)
+    except RefMoved as error:
+        raise Conflict(f"{error} Fetch, merge and push again.", code="ref_moved") from error
 
 
 def _check_ref(update: RefUpdate) -> None:
@@ -86,9 +94,8 @@ def _git(directory: Path, environment: dict[str, str], *arguments: str, feed: by
 
 
 def _clean(environment: dict[str, str]) -> dict[str, str]:
-    """Nothing of ours but the path, and the quarantine's; our directories are trusted, whoever owns their files in a container."""
-    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    return {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", **trusted, **environment}
+    """A clean environment, and the quarantine's."""
+    return clean_environment() | environment
 
 
 def _check_points_to_commit(directory: Path, update: RefUpdate, environment: dict[str, str]) -> None:
@@ -176,7 +183,8 @@ def _check_names(directory: Path, trees: Sequence[NewObject], environment: dict[
 
 def _check_blobs(
     directory: Path, blobs: Sequence[NewObject], environment: dict[str, str], actor: Principal, repository: Repository
-) -> None:
+) -> set[str]:
+    """Sizes and pointers; the SHA-256s that the push adopts from other repositories."""
     large = [blob for blob in blobs if blob.size > MAX_PLAIN_BYTES]
     if large:
         raise FileTooLarge(
@@ -185,19 +193,19 @@ def _check_blobs(
             path=large[0].path[:200],
         )
     small = [blob for blob in blobs if blob.size <= MAX_POINTER]
-    pointers = dict(_pointers(directory, small, environment))
-    if pointers:
-        check_pointers(actor, repository, pointers)
+    # Several versions of one file stand at one path, and each of them is checked.
+    pointers = {f"{path} ({oid[:12]})": pointer for path, oid, pointer in _pointers(directory, small, environment)}
+    return check_pointers(actor, repository, pointers) if pointers else set()
 
 
 def _pointers(
     directory: Path, blobs: Sequence[NewObject], environment: dict[str, str]
-) -> Iterator[tuple[str, Pointer]]:
-    """(path, pointer) of the small blobs that are LFS pointers."""
+) -> Iterator[tuple[str, str, Pointer]]:
+    """(path, id, pointer) of the small blobs that are LFS pointers."""
     for blob, content in _contents(directory, blobs, environment):
         pointer = parse(content)
         if pointer is not None:
-            yield blob.path, pointer
+            yield blob.path, blob.oid, pointer
 
 
 def _contents(

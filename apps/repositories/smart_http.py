@@ -29,7 +29,7 @@ from apps.repositories.access import REPOSITORY, open_repository
 from apps.repositories.git import hook_client
 from apps.repositories.git.store import HOOKS
 from apps.repositories.models import Repository
-from apps.repositories.pushes import Intents, complete
+from apps.repositories.pushes import Underway, complete, underway
 
 log = structlog.get_logger(__name__)
 READ = 64 * 1024
@@ -91,13 +91,14 @@ async def rpc(scope: Scope, receive: Receive, send: Send, params: dict[str, str]
     if service == "git-upload-pack":
         await converse(command(service, repository), git_environment(scope), body, send, service)
         return
-    async with push_socket(actor, repository) as (extra, intents):
-        try:
-            await converse(command(service, repository), git_environment(scope) | extra, body, send, service)
-        finally:
-            for push in intents:
+    with underway() as push:
+        async with push_socket(actor, repository, push) as extra:
+            try:
+                environment = git_environment(scope) | extra
+                await converse(command(service, repository), environment, body, send, service, keep_open=(push.lock,))
+            finally:
                 # Shielded: the refs may have moved, and then the push is recorded even if the client has gone.
-                await asyncio.shield(sync_to_async(complete)(actor, repository, push.push_id))
+                await asyncio.shield(sync_to_async(complete)(actor, repository, push.id))
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -142,12 +143,22 @@ async def inflated(scope: Scope, receive: Receive, *, limit: int) -> AsyncIterat
                 raise TooLarge(f"The body unpacks to more than {limit} bytes.")
             yield out
             rest = unpacker.unconsumed_tail
+    if not unpacker.eof:
+        raise BadInput("The gzip body ends too early.", code="bad_encoding")
 
 
 async def converse(
-    arguments: list[str], environment: dict[str, str], body: AsyncIterator[bytes], send: Send, service: str
+    arguments: list[str],
+    environment: dict[str, str],
+    body: AsyncIterator[bytes],
+    send: Send,
+    service: str,
+    keep_open: tuple[int, ...] = (),
 ) -> None:
-    """Feeds git and passes on what it says as it says it. The answer of a push is left open for its record."""
+    """Feeds git and passes on what it says as it says it. The answer of a push is left open for its record.
+
+    `keep_open` are descriptors that git inherits.
+    """
     process = await asyncio.create_subprocess_exec(
         *arguments,
         env=environment,
@@ -155,6 +166,7 @@ async def converse(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         limit=READ,
+        pass_fds=keep_open,
     )
     feeding = asyncio.create_task(feed(process, body))
     try:
@@ -195,17 +207,20 @@ async def feed(process: asyncio.subprocess.Process, body: AsyncIterator[bytes]) 
 
 
 @asynccontextmanager
-async def push_socket(actor: Principal, repository: Repository) -> AsyncIterator[tuple[dict[str, str], list[Intents]]]:
-    """A unix socket on which git's hook asks about this one push. Short path: the length of a socket's name is limited."""
+async def push_socket(actor: Principal, repository: Repository, push: Underway) -> AsyncIterator[dict[str, str]]:
+    """A unix socket on which git's hooks speak of this one push. Short path: the length of a socket's name is limited."""
     folder = Path(tempfile.mkdtemp(prefix="atrium-"))
-    intents: list[Intents] = []
 
     async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         question = json.loads(await reader.readline())
         try:
-            intents.append(
-                await sync_to_async(pre_receive.accept)(actor, repository, question["updates"], question["environment"])
-            )
+            if question["stage"] == "before":
+                await sync_to_async(pre_receive.accept)(
+                    actor, repository, question["updates"], question["environment"], push.id
+                )
+            else:
+                moved = {ref for _, _, ref in question["updates"]}
+                await sync_to_async(complete)(actor, repository, push.id, moved=moved)
             verdict: dict[str, object] = {"ok": True}
         except AtriumError as error:
             verdict = {"ok": False, "message": pre_receive.verdict(error)}
@@ -223,7 +238,7 @@ async def push_socket(actor: Principal, repository: Repository) -> AsyncIterator
             "ATRIUM_HOOK_PYTHON": sys.executable,
             "ATRIUM_HOOK_CLIENT": hook_client.__file__,
         }
-        yield environment, intents
+        yield environment
     finally:
         server.close()
         shutil.rmtree(folder, ignore_errors=True)

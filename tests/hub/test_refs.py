@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+import uuid
 
 import pytest
 from django.db import connection
@@ -11,21 +11,28 @@ from django.utils import timezone
 
 from apps.accounts.authentication import principal_of
 from apps.core.audit import verify_all
+from apps.core.ids import new_id
 from apps.core.models import OutboxEvent
 from apps.repositories import blobs, pushes
 from apps.repositories.commits import branch_create, branch_delete, commit_create, tag_create, tag_delete
 from apps.repositories.exceptions import BadRef, ObjectMissing, RefExists, RevisionNotFound, StaleParent
 from apps.repositories.git.pointers import Pointer
 from apps.repositories.git.store import ZERO
-from apps.repositories.git.trees import AddFile, AddLarge, build_tree, move_ref, write_commit
+from apps.repositories.git.trees import AddFile, AddLarge, RefMoved, build_tree, move_ref, write_commit
 from apps.repositories.models import IntentState, RefUpdateIntent
-from apps.repositories.pushes import MAIN, RefUpdate, declare, reconcile
+from apps.repositories.pushes import MAIN, RefUpdate, reconcile, underway
 from apps.repositories.services import repository_create, repository_settings
 from tests.factories import make_user, personal
 from tests.hub.conftest import Hub
 
 RACERS, EACH = 10, 10
-NOW = timedelta(0)
+
+
+def declared(hub: Hub, update: RefUpdate) -> uuid.UUID:
+    """What a process that died right after its declaration leaves behind."""
+    push_id = new_id()
+    pushes.declare(hub.actor, hub.repository, [update], push_id=push_id)
+    return push_id
 
 
 def pushed_to(commit: str) -> int:
@@ -106,26 +113,27 @@ def test_the_same_content_again_makes_no_second_commit(hub: Hub) -> None:
 
 def test_killed_before_the_ref_moves_nothing_is_recorded(hub: Hub) -> None:
     update = prepared(hub, "a")
-    declare(hub.actor, hub.repository, [update])
-    assert reconcile() == 0, "a push that may still be under way is left alone"
-    assert reconcile(settled_after=NOW) == 1
+    with underway() as push:
+        pushes.declare(hub.actor, hub.repository, [update], push_id=push.id)
+        assert reconcile() == 0, "a push that is under way is left alone"
+    assert reconcile() == 1
     assert RefUpdateIntent.objects.get().state == IntentState.VOID
     assert pushed_to(update.new) == 0
 
 
 def test_killed_after_the_ref_moved_the_push_is_recorded_once_as_the_pushers(hub: Hub) -> None:
     update = prepared(hub, "a")
-    intents = declare(hub.actor, hub.repository, [update])
+    push_id = declared(hub, update)
     move_ref(hub.store, MAIN, old=update.old, new=update.new)
     assert [reconcile(), reconcile()] == [1, 0]
-    assert pushes.complete(hub.actor, hub.repository, intents.push_id) is False
+    assert pushes.complete(hub.actor, hub.repository, push_id) is False
     assert pushed_to(update.new) == 1
     assert OutboxEvent.objects.get(type="repository.push").payload["actor"]["name"] == "alice"
 
 
 def test_a_push_that_another_one_followed_is_still_recorded(hub: Hub) -> None:
     first = prepared(hub, "a")
-    declare(hub.actor, hub.repository, [first])
+    declared(hub, first)
     move_ref(hub.store, MAIN, old=first.old, new=first.new)
     commit_create(
         actor=hub.actor, repository=hub.repository, branch="main", operations=[AddFile("b", b"x")], summary="b"
@@ -134,10 +142,49 @@ def test_a_push_that_another_one_followed_is_still_recorded(hub: Hub) -> None:
     assert pushed_to(first.new) == 1
 
 
+def test_of_two_pushes_of_one_commit_that_died_one_is_recorded(hub: Hub) -> None:
+    update = prepared(hub, "a")
+    for _ in range(2):
+        declared(hub, update)
+    move_ref(hub.store, MAIN, old=update.old, new=update.new)
+    assert reconcile() == 2
+    assert pushed_to(update.new) == 1
+
+
+def test_a_rewind_that_lost_its_race_is_not_recorded(hub: Hub) -> None:
+    first = prepared(hub, "a")
+    declared(hub, first)
+    move_ref(hub.store, MAIN, old=first.old, new=first.new)
+    reconcile()
+    declared(hub, RefUpdate(MAIN, first.new, first.old))
+    commit_create(
+        actor=hub.actor, repository=hub.repository, branch="main", operations=[AddFile("b", b"x")], summary="b"
+    )
+    reconcile()
+    assert pushed_to(first.old) == 0
+
+
+def test_a_push_that_was_overwritten_before_its_record_is_recorded(hub: Hub) -> None:
+    first, other = prepared(hub, "a"), prepared(hub, "b")
+    declared(hub, first)
+    move_ref(hub.store, MAIN, old=first.old, new=first.new)
+    declared(hub, RefUpdate(MAIN, first.new, other.new))
+    move_ref(hub.store, MAIN, old=first.new, new=other.new)
+    assert reconcile() == 2
+    assert [pushed_to(first.new), pushed_to(other.new)] == [1, 1]
+
+
+def test_an_update_that_begins_elsewhere_is_not_even_declared(hub: Hub) -> None:
+    update = prepared(hub, "a")
+    with pytest.raises(RefMoved):
+        declared(hub, RefUpdate(MAIN, update.new, update.old))
+    assert not RefUpdateIntent.objects.exists()
+
+
 def test_one_push_that_cannot_be_read_keeps_no_other_waiting(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, whole = prepared(hub, "a"), prepared(hub, "b")
-    declare(hub.actor, hub.repository, [RefUpdate("refs/heads/broken", ZERO, broken.new)])
-    declare(hub.actor, hub.repository, [whole])
+    declared(hub, RefUpdate("refs/heads/broken", ZERO, broken.new))
+    declared(hub, whole)
     move_ref(hub.store, MAIN, old=whole.old, new=whole.new)
     real = pushes._happened
 

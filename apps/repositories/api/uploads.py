@@ -108,8 +108,10 @@ def commit(request: HttpRequest, type: str, namespace: str, name: str, revision:
     _no_pull_requests(request)
     header, operations = _parse(repository, request.body)
     parent = header.get("parentCommit")
-    if parent is not None and (not isinstance(parent, str) or not re.fullmatch(r"[0-9a-f]{40}", parent)):
-        raise BadInput("parentCommit must be a commit id of 40 hex digits.", code="bad_field", field="parentCommit")
+    if parent is not None and (not isinstance(parent, str) or not re.fullmatch(r"[0-9a-f]{7,40}", parent)):
+        raise BadInput(
+            "parentCommit must be a commit id of 7 to 40 hex digits.", code="bad_field", field="parentCommit"
+        )
     done = commit_create(
         actor=actor,
         repository=repository,

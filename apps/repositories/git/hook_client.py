@@ -1,4 +1,4 @@
-"""Run by git in its quarantine, by a bare interpreter: passes the ref updates to the web process and its verdict back to git."""
+"""Run by git before and after refs move, by a bare interpreter: passes the updates to the web process and its verdict back to git."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 
 def main() -> int:
     question = {
+        "stage": sys.argv[1],
         "updates": [line.split(" ", 2) for line in sys.stdin.read().splitlines()],
         "environment": {
             name: os.environ[name]

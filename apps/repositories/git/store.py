@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import pygit2
 from pygit2.enums import ObjectType, SortMode
@@ -18,6 +20,8 @@ from apps.repositories.git.pointers import MAX_POINTER, Pointer, parse
 ZERO = "0" * 40
 LAST_MOMENT = 253_402_300_799  # 9999-12-31T23:59:59Z
 HOOKS = Path(__file__).parent / "hooks"
+# Beyond this, paths would not fit into a command line, and the whole history is read instead.
+MAX_ARGUMENTS = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,19 @@ class CommitInfo:
     message: str
     author: str
     date: datetime
+
+
+def clean_environment() -> dict[str, str]:
+    """What git is run with: nothing of ours but the path; our directories are trusted, whoever owns their files in a container."""
+    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "LC_ALL": "C.UTF-8",
+        "GIT_LITERAL_PATHSPECS": "1",
+        **trusted,
+    }
 
 
 def _text(raw: bytes) -> str:
@@ -114,9 +131,11 @@ class Store:
         date = datetime.fromtimestamp(min(max(commit.commit_time, 0), LAST_MOMENT), UTC)
         return CommitInfo(str(commit.id), title, rest.strip("\n"), _text(commit.author.raw_name), date)
 
-    def history(self, oid: str, *, skip: int, limit: int) -> list[CommitInfo]:
-        """Commits from `oid` back, newest first."""
+    def history(self, oid: str, *, skip: int, limit: int, without: Iterable[str] = ()) -> list[CommitInfo]:
+        """Commits from `oid` back, newest first, but for those that lie in the history of others."""
         walker = self.git.walk(oid, SortMode.TOPOLOGICAL | SortMode.TIME)
+        for other in without:
+            walker.hide(other)
         found = []
         for number, commit in enumerate(walker):
             if number >= skip + limit:
@@ -211,28 +230,22 @@ class Store:
         return self.blob(entry.oid).decode("utf-8", "replace")
 
     def last_commits(self, commit: str, paths: list[str]) -> dict[str, CommitInfo]:
-        """The newest commit that touched each path, by one walk of `git log`."""
+        """The newest commit that touched each path, by one walk of `git log` that ends when all are found."""
         wanted, found = set(paths), {}
-        arguments = [
-            "git",
-            "-C",
-            str(self.directory),
-            "log",
-            "--format=%x01%H",
-            "--name-only",
-            "-z",
-            "--end-of-options",
-            commit,
-            "--",
-        ]
-        process = subprocess.Popen([*arguments, *paths], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        arguments = ["git", "-C", str(self.directory), "log", "--format=%x01%H", "--name-only", "-z"]
+        arguments += ["--end-of-options", commit, "--"]
+        if sum(len(path.encode()) + 1 for path in paths) <= MAX_ARGUMENTS:
+            arguments += paths
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environment()
+        )
         assert process.stdout is not None
         try:
             current = ""
-            for token in process.stdout.read().decode("utf-8", "replace").split("\0"):
+            for token in _tokens(process.stdout):
                 text = token.lstrip("\n")
                 if text.startswith("\x01"):
-                    current, _, text = text[1:41], "", text[41:].lstrip("\n")
+                    current, text = text[1:41], text[41:].lstrip("\n")
                 parts = text.split("/")
                 for depth in range(1, len(parts) + 1):
                     name = "/".join(parts[:depth])
@@ -243,5 +256,16 @@ class Store:
                     break
         finally:
             process.kill()
+            process.stdout.close()
             process.wait()
         return found
+
+
+def _tokens(stream: IO[bytes]) -> Iterator[str]:
+    """What stands between NULs, as it comes."""
+    rest = b""
+    while piece := stream.read(64 * 1024):
+        *whole, rest = (rest + piece).split(b"\0")
+        for token in whole:
+            yield token.decode("utf-8", "replace")
+    yield rest.decode("utf-8", "replace")

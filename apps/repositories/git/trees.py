@@ -14,7 +14,7 @@ from pygit2.enums import FileMode, ObjectType
 from apps.repositories.exceptions import BadPath, EntryNotFound
 from apps.repositories.git.paths import check_path
 from apps.repositories.git.pointers import Pointer, render
-from apps.repositories.git.store import ZERO, Store
+from apps.repositories.git.store import ZERO, Store, clean_environment
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,24 @@ def write_tag(store: Store, *, name: str, target: str, message: str, author: str
     return str(store.git.write(ObjectType.TAG, text.encode()))
 
 
-def move_ref(store: Store, ref: str, *, old: str, new: str) -> None:
-    """Compare-and-swap of a full ref name (forty zeros: absent). Raises RefMoved."""
+def move_ref(store: Store, ref: str, *, old: str, new: str, keep_open: int | None = None) -> None:
+    """Compare-and-swap of a full ref name (forty zeros: absent). Raises RefMoved, or OSError when git could not write.
+
+    `keep_open` is a descriptor that git inherits: a lock that must outlive this process as long as the ref may still move.
+    """
     done = subprocess.run(
         ["git", "-C", str(store.directory), "update-ref", "--stdin", "-z"],
         input=f"update {ref}\0{new}\0{old}\0".encode() if new != ZERO else f"delete {ref}\0{old}\0".encode(),
         capture_output=True,
+        env=clean_environment(),
+        pass_fds=() if keep_open is None else (keep_open,),
     )
-    if done.returncode:
-        raise RefMoved(done.stderr.decode("utf-8", "replace"))
+    if done.returncode == 0:
+        return
+    said = done.stderr.decode("utf-8", "replace")
+    # Held by another writer, made meanwhile, moved meanwhile, or in the way of another name: all else is the machine's fault.
+    if re.search(
+        r"\.lock': File exists|reference already exists|but expected|unable to resolve|exists; cannot create", said
+    ):
+        raise RefMoved(said)
+    raise OSError(f"git could not move {ref}: {said[:300]}")
