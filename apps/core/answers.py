@@ -59,11 +59,6 @@ def problem_response(error: AtriumError, request: HttpRequest) -> HttpResponse:
     return JsonResponse(body, status=error.status, content_type=PROBLEM_TYPE)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler of defects: the dialect of the address that was asked, and not a word about what broke."""
-    return error_response(AtriumError("The server failed to answer; the failure is in its log."), request)
-
-
 def error_response(error: AtriumError, request: HttpRequest) -> HttpResponse:
     """The answer in the dialect of the address that was asked."""
     if request.path.startswith("/api/v1/"):
